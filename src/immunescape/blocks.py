@@ -1,0 +1,93 @@
+"""Cutting a plane into blocks with a halo, so that memory is bounded by the block."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = ["Block", "Plane", "Progress", "Volume", "iter_blocks", "silent"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a step, the units of work done and their total."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Report nothing: the default progress callback."""
+
+
+class Plane(Protocol):
+    """What a lazy image plane must answer: numpy, zarr and dask arrays all do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length along each axis; the last two are ``y`` and ``x``."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the stored values."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+Volume = Plane
+"""A lazy ``(c, y, x)`` array; the same protocol with one more axis."""
+
+
+@dataclass(frozen=True, order=True)
+class Block:
+    """Half-open rectangle of pixels, ``y0 <= y < y1`` and ``x0 <= x < x1``."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the block in the whole plane."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def grown(self, halo: int, shape: tuple[int, int]) -> "Block":
+        """Return the block with ``halo`` pixels more on each side, clipped to ``shape``."""
+        return Block(
+            max(self.y0 - halo, 0),
+            min(self.y1 + halo, shape[0]),
+            max(self.x0 - halo, 0),
+            min(self.x1 + halo, shape[1]),
+        )
+
+    def inside(self, outer: "Block") -> tuple[slice, slice]:
+        """Index of this block within an array that covers ``outer``."""
+        return (
+            slice(self.y0 - outer.y0, self.y1 - outer.y0),
+            slice(self.x0 - outer.x0, self.x1 - outer.x0),
+        )
+
+
+def iter_blocks(shape: tuple[int, int], size: int) -> Iterator[Block]:
+    """Yield the blocks of a grid anchored at the origin, row by row.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the plane in pixels.
+    size
+        Edge of a block in pixels; blocks at the far edges are smaller.
+
+    Examples
+    --------
+    >>> [b.shape for b in iter_blocks((5, 3), 3)]
+    [(3, 3), (2, 3)]
+    """
+    if size < 1:
+        raise ValueError(f"a block is at least 1 pixel wide, not {size}")
+    height, width = shape
+    for y in range(0, height, size):
+        for x in range(0, width, size):
+            yield Block(y, min(y + size, height), x, min(x + size, width))

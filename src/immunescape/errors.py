@@ -1,0 +1,54 @@
+"""Every error a user can meet: it names the file, the thing and the remedy, in one line."""
+
+__all__ = [
+    "AnnotationError",
+    "CallsError",
+    "ImmunescapeError",
+    "LabelsError",
+    "ModelError",
+    "OutputError",
+    "PanelError",
+    "ParameterError",
+    "SlideError",
+    "StudyError",
+]
+
+
+class ImmunescapeError(Exception):
+    """Root of all errors that a user can mend; the command line turns it into exit code 2."""
+
+
+class SlideError(ImmunescapeError, ValueError):
+    """A slide file that cannot be used as it is."""
+
+
+class PanelError(ImmunescapeError, ValueError):
+    """Channels that cannot be matched to markers without a decision."""
+
+
+class AnnotationError(ImmunescapeError, ValueError):
+    """Regions drawn by hand that cannot be read or used."""
+
+
+class LabelsError(ImmunescapeError, ValueError):
+    """Imported masks that do not fit the slide."""
+
+
+class CallsError(ImmunescapeError, ValueError):
+    """Imported cell calls that do not fit the cells."""
+
+
+class StudyError(ImmunescapeError, ValueError):
+    """A study file that cannot be understood."""
+
+
+class ParameterError(ImmunescapeError, ValueError):
+    """A parameter outside its range."""
+
+
+class ModelError(ImmunescapeError, RuntimeError):
+    """A segmentation model that cannot be found, loaded or run."""
+
+
+class OutputError(ImmunescapeError, OSError):
+    """An output folder that cannot be written, or holds something else."""

@@ -1,0 +1,107 @@
+"""What comes out: the tables of one slide and the columns they promise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from immunescape.cells import CellTable
+from immunescape.regions import Regions
+
+__all__ = [
+    "BANDS_COLUMNS",
+    "CONTACTS_COLUMNS",
+    "GATES_COLUMNS",
+    "METRICS",
+    "REGIONS_COLUMNS",
+    "REGION_NAMES",
+    "SUMMARY_COLUMNS",
+    "Failed",
+    "SlideResult",
+    "empty_table",
+]
+
+REGION_NAMES = ("centre", "inner_margin", "outer_margin", "stroma", "margin", "tumour", "tissue")
+"""The four disjoint regions, then their sums; tables by region hold all seven in this order."""
+
+REGIONS_COLUMNS = (
+    "region", "phenotype", "pdl1", "count", "area_mm2", "density_per_mm2",
+    "ci_low", "ci_high", "ci_method", "evaluable", "reason",
+)  # fmt: skip
+BANDS_COLUMNS = (
+    "phenotype", "pdl1", "from_um", "to_um", "count", "area_mm2", "density_per_mm2",
+    "ci_low", "ci_high", "ci_method",
+)  # fmt: skip
+CONTACTS_COLUMNS = (
+    "from_phenotype", "from_pdl1", "to_phenotype", "to_pdl1", "region",
+    "from_count", "to_count", "from_touching", "to_touching", "pairs",
+)  # fmt: skip
+SUMMARY_COLUMNS = (
+    "metric", "phenotype", "region", "neighbourhood", "statistic", "value", "unit",
+    "numerator", "denominator", "ci_low", "ci_high", "ci_method",
+    "gate_low_value", "gate_high_value", "p_value", "margin_width_um", "tumour_source",
+    "reviewed_by", "evaluable", "reason",
+)  # fmt: skip
+GATES_COLUMNS = (
+    "marker", "parent", "statistic", "method", "source", "threshold", "gate_low", "gate_high",
+    "positive", "negative", "missing", "confirmed", "note",
+)  # fmt: skip
+METRICS = (
+    "pdl1_negative_fraction_touching_cd8",
+    "pdl1_negative_fraction_not_touching_cd8",
+    "touching_cd8_fraction",
+    "pdl1_induction_log_odds_ratio",
+    "cd8_density",
+    "cd8_margin_to_centre_ratio",
+    "tumour_proportion_score",
+    "combined_positive_score",
+    "pdl1_all_cells_score",
+    "cell_count",
+    "area",
+)
+"""The metrics of ``summary.csv``, in the order of its rows."""
+
+
+def empty_table(columns: tuple[str, ...]) -> pd.DataFrame:
+    """Return a table without rows that has the promised columns."""
+    return pd.DataFrame({c: pd.Series(dtype=object) for c in columns})
+
+
+@dataclass(frozen=True, eq=False)
+class SlideResult:
+    """Everything computed for one slide.
+
+    Parameters
+    ----------
+    name
+        Name of the slide.
+    cells
+        The complete cell table.
+    shapes
+        Tumour, margin bands, tissue and exclusions in µm.
+    tables
+        The tables ``regions, bands, contacts, summary, gates`` under those names, each with the
+        columns promised above.
+    provenance
+        What produced them; holds no personal data and no absolute path.
+    warnings
+        What a reader of the numbers should know.
+    """
+
+    name: str
+    cells: CellTable
+    shapes: Regions
+    tables: Mapping[str, pd.DataFrame]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A slide that could not be analysed: it stays a row in the cohort."""
+
+    name: str
+    step: str
+    error: str
+    remedy: str

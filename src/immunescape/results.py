@@ -18,6 +18,7 @@ __all__ = [
     "REGION_NAMES",
     "SUMMARY_COLUMNS",
     "Failed",
+    "RegionAreas",
     "SlideResult",
     "empty_table",
 ]
@@ -66,6 +67,40 @@ METRICS = (
 def empty_table(columns: tuple[str, ...]) -> pd.DataFrame:
     """Return a table without rows that has the promised columns."""
     return pd.DataFrame({c: pd.Series(dtype=object) for c in columns})
+
+
+@dataclass(frozen=True, eq=False)
+class RegionAreas:
+    """Area of each region and band of one slide, by the mask that also decides for its cells.
+
+    Parameters
+    ----------
+    areas_mm2
+        Area of each of the seven region names, in mm²; tissue less exclusions and holes.
+    not_evaluable
+        Regions that cannot be judged on this slide, whatever their counts, with the reason.
+    bands
+        One row a band of distance to the margin: ``from_um, to_um, area_mm2``, half-open,
+        negative inside the tumour; area nearer to the frame than to the interface is left out.
+        No rows where the tumour has no interface.
+    edge_censored_mm2
+        Area of tissue nearer to the frame than to the interface: part of the regions, not of
+        the bands.
+    margin_width_um
+        Width of the margin on each side of the interface.
+    margin_length_mm
+        Length of the interface; 0 without one.
+    tumour_source
+        ``drawn``, ``imported`` or ``derived``; empty where there is no tumour region.
+    """
+
+    areas_mm2: Mapping[str, float]
+    not_evaluable: Mapping[str, str]
+    bands: pd.DataFrame
+    edge_censored_mm2: float
+    margin_width_um: float
+    margin_length_mm: float
+    tumour_source: str
 
 
 @dataclass(frozen=True, eq=False)

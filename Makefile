@@ -1,0 +1,55 @@
+# Set-up and the main jobs. Needs only Python 3.11 or later, pip, git and make.
+#   make demo   analyse the shipped sample patient and print the headline tables
+#   make test   check style, types and layers, then run all tests
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := .tools/bin/uv
+VENV := .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.synced
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo test lint check wheel clean system
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# uv goes into the project's own folder: an externally managed Python is left as it is.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; pass PYTHON=python3.x" >&2; exit 2; }
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+	  --upgrade --target .tools uv
+
+$(VENV)/.demo: $(UV) pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked --no-default-groups --inexact --python $$(command -v $(PYTHON))
+	@touch $@
+
+$(STAMP): $(UV) pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked --group test --group bench --python $$(command -v $(PYTHON))
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	@$(RUN)/immunescape demo --overwrite -o immunescape-demo
+
+# Qt, which the forms are tested with, needs a few shared libraries of the system.
+system:
+	@bash .ci/system-packages
+
+lint: $(STAMP)
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+check: $(STAMP)
+	$(RUN)/pytest -n 2 --dist loadscope -q
+
+test: system lint check
+
+wheel: $(STAMP)
+	$(UV) build --quiet --wheel --out-dir dist
+
+clean:
+	rm -rf $(VENV) .tools dist build immunescape-demo

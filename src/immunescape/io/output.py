@@ -1,0 +1,104 @@
+"""Writing whole or not at all: beside the target first, then renamed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from immunescape.errors import OutputError
+
+__all__ = ["atomic_path", "check_folder_name", "staged_folder"]
+
+_RESERVED = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10))} | {
+    f"lpt{i}" for i in range(1, 10)
+}
+
+
+def check_folder_name(name: str) -> str:
+    """Return a name that is safe as a folder on every system.
+
+    Raises
+    ------
+    OutputError
+        If the name is empty, starts with a dot, ends with a dot or a space, holds a character
+        that Windows reserves, or is a device name of Windows.
+    """
+    forbidden = sorted({c for c in name if c in '<>:"/\\|?*' or ord(c) < 32})
+    if forbidden:
+        raise OutputError(f"{name!r} cannot name a folder: it holds {forbidden[0]!r}; rename it")
+    if not name or name[0] == "." or name[-1] in ". " or name.split(".")[0].lower() in _RESERVED:
+        raise OutputError(f"{name!r} cannot name a folder on every system; rename the slide")
+    return name
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a path beside ``path``; what was written there takes its place if the block succeeds.
+
+    Parameters
+    ----------
+    path
+        File to write; its folder must exist. An existing file is replaced at once.
+
+    Yields
+    ------
+    Path
+        Where to write; it keeps the suffix of ``path`` and is removed if the block fails.
+    """
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        if beside.is_dir():
+            shutil.rmtree(beside)
+        else:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged_folder(target: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``target`` that replaces it if the block succeeds.
+
+    Parameters
+    ----------
+    target
+        Folder to write. Parents are made, and removed again if the block fails and they are
+        empty. An existing ``target`` stays until the new one is complete.
+
+    Yields
+    ------
+    Path
+        The folder to fill.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written.
+    """
+    made = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
+    stage = target.parent / f".{target.name}.partial-{os.getpid()}"
+    retired = target.parent / f".{target.name}.replaced-{os.getpid()}"
+    try:
+        try:
+            stage.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write into {target.parent.name or target.parent}: {error.strerror}; "
+                "pass another folder with -o"
+            ) from error
+        yield stage
+        if target.exists():
+            os.replace(target, retired)
+        os.replace(stage, target)
+    except BaseException:
+        if retired.exists() and not target.exists():
+            os.replace(retired, target)
+        shutil.rmtree(stage, ignore_errors=True)
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)

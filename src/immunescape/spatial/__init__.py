@@ -1,0 +1,34 @@
+"""Where cells are and what they touch: contacts, neighbours, densities, the headline."""
+
+from immunescape.spatial.contacts import ContactParams, Contacts, find_contacts
+from immunescape.spatial.density import DensityParams, band_table, region_table
+from immunescape.spatial.intervals import (
+    Interval,
+    LogOddsRatio,
+    log_odds_ratio,
+    poisson_interval,
+    rate_ratio_interval,
+    wilson_interval,
+)
+from immunescape.spatial.rows import SummaryParams
+from immunescape.spatial.summary import summarise
+from immunescape.spatial.touching import add_contact_columns, contact_table
+
+__all__ = [
+    "ContactParams",
+    "Contacts",
+    "DensityParams",
+    "Interval",
+    "LogOddsRatio",
+    "SummaryParams",
+    "add_contact_columns",
+    "band_table",
+    "contact_table",
+    "find_contacts",
+    "log_odds_ratio",
+    "poisson_interval",
+    "rate_ratio_interval",
+    "region_table",
+    "summarise",
+    "wilson_interval",
+]

@@ -1,0 +1,98 @@
+"""Scores after those of the clinic: how many cells of a whole slide are PD-L1-positive."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.cells import CellTable
+from immunescape.spatial.intervals import wilson_interval
+from immunescape.spatial.kinds import PHENOTYPES
+from immunescape.spatial.notes import join, unread_note
+from immunescape.spatial.rows import Source
+
+__all__ = ["score_rows"]
+
+_MACROPHAGE = ("cd68_positive", "cd163_positive")
+_LYMPHOCYTE = ("cd3_positive", "cd45_positive")
+_HIGHEST = 100.0
+_TUMOUR = PHENOTYPES.index("tumour")
+
+
+def score_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
+    """Rows of the three scores, of the analysed tissue of the whole slide; none is clinical.
+
+    ``tumour_proportion_score`` is PD-L1-positive tumour cells in percent of the tumour cells that
+    have a PD-L1 value. The other two put more than tumour cells above the line and are cells per
+    100 such tumour cells, at most 100: ``combined_positive_score`` tumour cells, macrophages (CD68
+    or CD163) and lymphocytes (CD3 or CD45, and CD8 T cells), ``pdl1_all_cells_score`` every cell.
+    """
+    kinds = source.kinds
+    inside = kinds.region < 4
+    tumour = inside & (kinds.phenotype == _TUMOUR)
+    known = int((tumour & (kinds.pdl1 > 0)).sum())
+    stop = source.needs("tumour", "pdl1") or kinds.absent.get(("tumour", "positive"), "")
+    lacking = bool(stop)
+    least = source.params.min_tumour_cells
+    if not lacking and known < least:
+        stop = f"{known} tumour cells, {least} needed"
+    gates = source.gate_note()
+    base = {
+        "region": "tissue", "neighbourhood": "", "statistic": source.statistic,
+        "denominator": np.nan if lacking else float(known),
+        "ci_low": np.nan, "ci_high": np.nan, "ci_method": "",
+    }  # fmt: skip
+
+    positive = int((tumour & (kinds.pdl1 == 1)).sum())
+    row = {
+        **base,
+        "metric": "tumour_proportion_score",
+        "phenotype": "tumour",
+        "value": np.nan,
+        "unit": "percent",
+        "numerator": np.nan if lacking else float(positive),
+        "evaluable": not stop,
+        "reason": stop or join(unread_note((tumour & (kinds.pdl1 == 0)).sum()), gates),
+    }
+    if not stop:
+        low, high = wilson_interval(positive, known)
+        row |= {
+            "value": 100 * positive / known, "ci_low": 100 * float(low),
+            "ci_high": 100 * float(high), "ci_method": "wilson",
+        }  # fmt: skip
+    yield row
+
+    immune, unmarked = _immune(cells, kinds.phenotype == PHENOTYPES.index("cd8_t"))
+    for metric, mask, why, note in (
+        ("combined_positive_score", tumour | (inside & immune), unmarked, ""),
+        ("pdl1_all_cells_score", inside, "", "not CPS"),
+    ):
+        above = int((mask & (kinds.pdl1 == 1)).sum())
+        unread = unread_note((mask & (kinds.pdl1 == 0)).sum())
+        halt = join(stop, why)
+        score = np.nan if halt else 100 * above / known
+        capped = f"capped at {_HIGHEST:g}" if score > _HIGHEST else ""
+        yield {
+            **base,
+            "metric": metric,
+            "phenotype": "any",
+            "value": min(score, _HIGHEST) if not halt else np.nan,
+            "unit": "per_100_tumour_cells",
+            "numerator": np.nan if lacking or why else float(above),
+            "evaluable": not halt,
+            "reason": join(note, halt) if halt else join(note, capped, unread, gates),
+        }
+
+
+def _immune(cells: CellTable, cd8: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], str]:
+    """Macrophages and lymphocytes, and why they cannot be told; empty where they can."""
+    immune = cd8.copy()
+    lacking = []
+    for name, columns in (("macrophages", _MACROPHAGE), ("lymphocytes", _LYMPHOCYTE)):
+        there = [column for column in columns if column in cells]
+        if not there:
+            lacking.append(name)
+        for column in there:
+            immune |= cells[column].astype("boolean").fillna(False).to_numpy(bool)
+    return immune, f"the panel does not mark {' and '.join(lacking)}" if lacking else ""

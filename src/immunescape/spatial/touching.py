@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.spatial import cKDTree
 
 from immunescape.cells import CellTable
 from immunescape.results import CONTACTS_COLUMNS, REGION_NAMES
@@ -20,6 +19,7 @@ from immunescape.spatial.kinds import (
     kinds_of,
     missing_reason,
 )
+from immunescape.spatial.neighbours import nearest_distance_um
 
 __all__ = ["add_contact_columns", "contact_table"]
 
@@ -164,12 +164,9 @@ def _distance_to_others(
     points: npt.NDArray[np.float64], target: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     """Distance of each point to the nearest target that is not itself; NaN where none is."""
-    distance = np.full(len(points), np.nan)
-    if target.any():
-        tree = cKDTree(points[target])
-        distance[~target] = tree.query(points[~target])[0]
-        second = np.asarray(tree.query(points[target], k=2)[0])[:, 1]
-        distance[target] = np.where(np.isfinite(second), second, np.nan)
+    distance = np.empty(len(points))
+    distance[~target] = nearest_distance_um(points[~target], points[target])
+    distance[target] = nearest_distance_um(points[target], points[target], same=True)
     return distance
 
 

@@ -1,0 +1,26 @@
+"""Simulated multiplex-immunofluorescence fields of melanoma, with their truth beside them."""
+
+from immunescape.simulate.field import (
+    TIMEPOINTS,
+    SimulatedField,
+    simulate_field,
+    simulate_patient,
+)
+from immunescape.simulate.files import write_field, write_patient
+from immunescape.simulate.settings import CHANNELS, KINDS, SCENARIOS, FieldParams, Scenario
+from immunescape.simulate.truth import Truth
+
+__all__ = [
+    "CHANNELS",
+    "KINDS",
+    "SCENARIOS",
+    "TIMEPOINTS",
+    "FieldParams",
+    "Scenario",
+    "SimulatedField",
+    "Truth",
+    "simulate_field",
+    "simulate_patient",
+    "write_field",
+    "write_patient",
+]

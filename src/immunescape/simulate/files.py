@@ -1,0 +1,150 @@
+"""Writing simulated fields and patients, their truth beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from immunescape.errors import OutputError
+from immunescape.io.geojson import write_regions
+from immunescape.io.output import atomic_path, check_folder_name
+from immunescape.regions import Regions
+from immunescape.simulate.field import SimulatedField, simulate_patient
+from immunescape.simulate.settings import CHANNELS, FieldParams
+
+__all__ = ["write_field", "write_patient"]
+
+_DAYS = {"baseline": 0, "response": 90, "relapse": 540}
+_DECIMALS = {"x_um": 4, "y_um": 4, "distance_to_margin_um": 4}
+
+
+def write_field(field: SimulatedField, folder: Path) -> None:
+    """Write one field and its truth.
+
+    The folder gets ``<name>.ome.tif`` and ``<name>.geojson`` (the tumour, clipped to the frame,
+    in pixels), its subfolder ``truth`` the rest: ``<name>_nuclei.tif`` and ``<name>_cells.tif``
+    (int32 labels), ``<name>_cells.csv``, ``<name>_regions.csv``, ``<name>_contacts.csv``,
+    ``<name>_summary.csv`` (columns as in `Truth`) and ``<name>_tissue.geojson``.
+
+    Parameters
+    ----------
+    field
+        The field.
+    folder
+        Where to write; it is made if need be, files of the same names are replaced.
+
+    Raises
+    ------
+    OutputError
+        If the name cannot name files, or the folder cannot be written.
+    """
+    name, pixel = check_folder_name(field.name), field.params.pixel_size_um
+    truth = folder / "truth"
+    try:
+        truth.mkdir(parents=True, exist_ok=True)
+        _write_image(folder / f"{name}.ome.tif", field.image, pixel)
+        for kind, labels in (("nuclei", field.nuclei), ("cells", field.cells)):
+            _write_labels(truth / f"{name}_{kind}.tif", labels)
+        for table in ("cells", "regions", "contacts", "summary"):
+            frame: pd.DataFrame = getattr(field.truth, table)
+            with atomic_path(truth / f"{name}_{table}.csv") as beside:
+                frame.round(_DECIMALS).to_csv(beside, index=False, lineterminator="\n")
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"{folder.name} cannot be written ({error.strerror}); choose another output folder"
+        ) from None
+    tumour = Regions({"tumour": field.regions["tumour"]})
+    write_regions(folder / f"{name}.geojson", tumour, pixel)
+    tissue = Regions({"tissue": field.regions["tissue"]})
+    write_regions(truth / f"{name}_tissue.geojson", tissue, pixel)
+
+
+def write_patient(
+    folder: Path, seed: int, name: str = "P01", params: FieldParams | None = None
+) -> tuple[SimulatedField, ...]:
+    """Simulate one patient's three timepoints, write them with a sample sheet, and return them.
+
+    Parameters
+    ----------
+    folder
+        Where to write, as `write_field` does, and ``samples.csv``: one row a field, in the order
+        of the timepoints.
+    seed
+        Seed of the patient.
+    name
+        Patient; fields are called ``<name>_<timepoint>``.
+    params
+        What the fields look like; the defaults if None.
+    """
+    fields = simulate_patient(params or FieldParams(), seed, check_folder_name(name))
+    for field in fields:
+        write_field(field, folder)
+    sheet = pd.DataFrame(
+        {
+            "slide": [f"{field.name}.ome.tif" for field in fields],
+            "patient": name,
+            "timepoint": [field.scenario for field in fields],
+            "lesion": "L1",
+            "site": "skin",
+            "annotations": [f"{field.name}.geojson" for field in fields],
+            "day": [_DAYS[field.scenario] for field in fields],
+        }
+    )
+    with atomic_path(folder / "samples.csv") as beside:
+        sheet.to_csv(beside, index=False, lineterminator="\n")
+    return fields
+
+
+def _write_image(path: Path, image: npt.NDArray[np.uint16], pixel_size_um: float) -> None:
+    import tifffile
+
+    with atomic_path(path) as beside:
+        tifffile.imwrite(
+            beside,
+            image,
+            description=_ome_xml(image, path.name, pixel_size_um).encode(),
+            metadata=None,
+            photometric="minisblack",
+            tile=(512, 512),
+            compression="zlib",
+            compressionargs={"level": 9},
+            predictor=True,
+            resolution=(1e4 / pixel_size_um, 1e4 / pixel_size_um),
+            resolutionunit="CENTIMETER",
+            software=False,
+        )
+
+
+def _ome_xml(image: npt.NDArray[np.uint16], file_name: str, pixel_size_um: float) -> str:
+    """Describe the image as OME does; no identifier in it is random, so files repeat exactly."""
+    c, height, width = image.shape
+    channels = "".join(
+        f'<Channel ID="Channel:0:{k}" Name="{name}" SamplesPerPixel="1"/>'
+        for k, name in enumerate(CHANNELS)
+    )
+    planes = "".join(
+        f'<TiffData IFD="{k}" FirstC="{k}" FirstZ="0" FirstT="0" PlaneCount="1"/>' for k in range(c)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        f'<Image ID="Image:0" Name="{file_name.removesuffix(".ome.tif")}">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" BigEndian="false" '
+        f'SizeX="{width}" SizeY="{height}" SizeC="{c}" SizeZ="1" SizeT="1" '
+        f'PhysicalSizeX="{pixel_size_um}" PhysicalSizeXUnit="µm" '
+        f'PhysicalSizeY="{pixel_size_um}" PhysicalSizeYUnit="µm">'
+        f"{channels}{planes}</Pixels></Image></OME>"
+    )
+
+
+def _write_labels(path: Path, labels: npt.NDArray[np.int32]) -> None:
+    import tifffile
+
+    with atomic_path(path) as beside:
+        tifffile.imwrite(
+            beside, labels, compression="zlib", compressionargs={"level": 9}, metadata=None,
+            software=False,
+        )  # fmt: skip

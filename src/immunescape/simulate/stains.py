@@ -1,0 +1,145 @@
+"""Light that the stained cells send out, before any optics: photons per pixel and stain."""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from scipy import ndimage as ndi
+
+from immunescape.simulate.biology import Marks
+from immunescape.simulate.chance import smooth_noise
+from immunescape.simulate.masks import Forms, pad_px, relative_radius
+from immunescape.simulate.placement import (
+    CD8_T,
+    DENDRITIC,
+    FIBROBLAST,
+    LYMPHOCYTE,
+    MACROPHAGE,
+    TUMOUR,
+    Bodies,
+)
+from immunescape.simulate.settings import CHANNELS, KINDS, FieldParams
+
+__all__ = ["stain_light"]
+
+Light = npt.NDArray[np.float32]
+
+_DAPI = {
+    TUMOUR: 0.75, CD8_T: 1.15, LYMPHOCYTE: 1.2, MACROPHAGE: 0.8, FIBROBLAST: 0.95, DENDRITIC: 0.8,
+}  # fmt: skip
+_UNSPECIFIC = 0.035
+"""Stain of a negative cell, as a share of a positive one's."""
+
+
+def stain_light(
+    bodies: Bodies,
+    forms: Forms,
+    cells: npt.NDArray[np.int32],
+    marks: Marks,
+    params: FieldParams,
+    rng: np.random.Generator,
+) -> Light:
+    """Return the light of every stain on the canvas, ``(c, y, x)`` in the order of the channels.
+
+    Overlapping nuclei add up. A membrane is the outermost pixel of a cell on each side of a
+    border, so that two neighbours' membranes lie side by side and the optics mix them. It is
+    stained unevenly along the border, and a little of it lies within the cell.
+    """
+    shape, pixel = cells.shape, params.pixel_size_um
+    light = np.zeros((len(CHANNELS), *shape), np.float32)
+    n = len(bodies)
+
+    def strength(positive: npt.NDArray[np.bool_], spread: float = 1.0) -> Light:
+        level = np.exp(rng.normal(0, params.stain_spread * spread, n))
+        unspecific = _UNSPECIFIC * np.exp(rng.normal(0, 0.5, n))
+        return np.where(positive, level, unspecific).astype(np.float32)
+
+    shared = (bodies, forms, params, rng)
+    dapi = np.array([_DAPI[k] for k in range(len(KINDS))])[bodies.kind]
+    coarse = np.where(np.isin(bodies.kind, (CD8_T, LYMPHOCYTE)), 0.30, 0.20)
+    level = dapi * np.exp(rng.normal(0, 0.5 * params.stain_spread, n))
+    _add_nuclei(light[0], level, coarse, 0.55, *shared)
+    _add_nuclei(light[4], strength(marks.sox10), np.full(n, 0.22), 0.75, *shared)
+    s100 = strength(marks.s100) * np.where(marks.s100, 1.0, 1.6)
+    cytoplasm = np.concatenate([[0.0], s100])[cells]
+    grain = 1 + 0.22 * smooth_noise(shape, 0.9 / pixel, rng)
+    light[3] = 0.75 * cytoplasm * np.clip(grain, 0.2, None)
+    _add_nuclei(light[3], 0.35 * s100, np.full(n, 0.2), 0.2, *shared)
+    for channel, positive, inner in ((1, marks.cd8, 0.22), (2, marks.pdl1, 0.16)):
+        level = np.concatenate([[0.0], strength(positive)])
+        patches = np.exp(0.45 * smooth_noise(shape, 1.3 / pixel, rng))
+        patches *= np.exp(0.25 * smooth_noise(shape, 0.5 / pixel, rng))
+        within = level[cells].astype(np.float32)
+        rim = _outermost(cells, 0.75 / pixel)
+        light[channel] = within * np.where(rim, 1.3 * patches, inner * np.clip(grain, 0.2, None))
+    return light * np.float32(params.photons)
+
+
+def _outermost(cells: npt.NDArray[np.int32], width_px: float) -> npt.NDArray[np.bool_]:
+    """Mark the pixels of cells within ``width_px`` of their border, one at least."""
+    border = np.zeros(cells.shape, bool)
+    for axis in (0, 1):
+        ahead = np.diff(cells, axis=axis) != 0
+        low = [slice(None), slice(None)]
+        high = [slice(None), slice(None)]
+        low[axis], high[axis] = slice(None, -1), slice(1, None)
+        border[tuple(low)] |= ahead
+        border[tuple(high)] |= ahead
+    if width_px >= 2:
+        border |= ndi.distance_transform_edt(~border) <= width_px - 1
+    return border & (cells > 0)
+
+
+def _add_nuclei(
+    light: Light,
+    level: npt.NDArray[np.floating],
+    texture: npt.NDArray[np.float64],
+    nucleoli: float,
+    bodies: Bodies,
+    forms: Forms,
+    params: FieldParams,
+    rng: np.random.Generator,
+) -> None:
+    """Add nuclei to an image of light; tumour nuclei show nucleoli as holes of that depth."""
+    pixel, pad, n = params.pixel_size_um, pad_px(params), len(bodies)
+    side = 512
+    chromatin = 0.8 * smooth_noise((side, side), 0.55 / pixel, rng)
+    chromatin += 0.6 * smooth_noise((side, side), 1.3 / pixel, rng)
+    holes = np.where(bodies.kind == TUMOUR, nucleoli, 0.25 * nucleoli)
+    holes = np.where(np.isin(bodies.kind, (FIBROBLAST, CD8_T, LYMPHOCYTE)), 0.0, holes)
+    where = rng.uniform(-0.45, 0.45, (n, 2, 2)) * np.column_stack([bodies.a, bodies.b])[:, None]
+    size = rng.uniform(0.7, 1.25, (n, 2)) / pixel
+    _paint(
+        light,
+        bodies.x / pixel + pad, bodies.y / pixel + pad,
+        bodies.a / pixel, bodies.b / pixel, bodies.theta,
+        forms.amplitude, forms.phase, forms.bend, np.asarray(level, np.float64), texture, chromatin,
+        rng.integers(0, side, (n, 2)), holes, where / pixel, size,
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _paint(  # type: ignore[no-untyped-def]
+    light, x, y, a, b, theta, amplitude, phase, bend, level, texture, chromatin,
+    offset, holes, where, size,
+):  # fmt: skip
+    height, width = light.shape
+    side = chromatin.shape[0]
+    for k in range(len(x)):
+        far = 1.3 * a[k] + 3
+        middle = np.sqrt(a[k] * b[k])
+        for i in range(max(int(y[k] - far), 0), min(int(y[k] + far) + 1, height)):
+            for j in range(max(int(x[k] - far), 0), min(int(x[k] + far) + 1, width)):
+                dx, dy = j + 0.5 - x[k], i + 0.5 - y[k]
+                radius = relative_radius(
+                    dx, dy, a[k], b[k], theta[k], amplitude[k], phase[k], bend[k]
+                )
+                inside = min(max((1.0 - radius) * middle + 0.5, 0.0), 1.0)
+                if inside == 0.0:
+                    continue
+                dome = 0.72 + 0.28 * np.sqrt(max(1.0 - radius * radius, 0.0))
+                grain = chromatin[(i + offset[k, 0]) % side, (j + offset[k, 1]) % side]
+                value = max(1.0 + texture[k] * grain, 0.15) * dome
+                for h in range(2):
+                    ex, ey = dx - where[k, h, 0], dy - where[k, h, 1]
+                    value *= 1.0 - holes[k] * np.exp(-(ex * ex + ey * ey) / (size[k, h] ** 2))
+                light[i, j] += level[k] * inside * value

@@ -1,10 +1,15 @@
 """Cutting a plane into blocks with a halo, so that memory is bounded by the block."""
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Block", "Plane", "Progress", "Volume", "iter_blocks", "silent"]
+__all__ = ["Block", "Plane", "Progress", "Volume", "iter_blocks", "map_blocks", "silent"]
+
+_Result = TypeVar("_Result")
+_MOST_THREADS = 8
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a step, the units of work done and their total."""
@@ -91,3 +96,17 @@ def iter_blocks(shape: tuple[int, int], size: int) -> Iterator[Block]:
     for y in range(0, height, size):
         for x in range(0, width, size):
             yield Block(y, min(y + size, height), x, min(x + size, width))
+
+
+def map_blocks(function: Callable[[Block], _Result], blocks: list[Block]) -> Iterator[_Result]:
+    """Yield ``function(block)`` in the order of the blocks, computed on several threads.
+
+    As many blocks are in memory at once as there are processors, at most eight. When the caller
+    stops early or is interrupted, blocks not yet begun are dropped.
+    """
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS))
+    try:
+        for future in [pool.submit(function, block) for block in blocks]:
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -10,6 +10,12 @@ from immunescape.spatial.intervals import (
     rate_ratio_interval,
     wilson_interval,
 )
+from immunescape.spatial.neighbours import (
+    count_within,
+    nearest_distance_um,
+    pairs_within,
+    touches_within,
+)
 from immunescape.spatial.rows import SummaryParams
 from immunescape.spatial.summary import summarise
 from immunescape.spatial.touching import add_contact_columns, contact_table
@@ -24,11 +30,15 @@ __all__ = [
     "add_contact_columns",
     "band_table",
     "contact_table",
+    "count_within",
     "find_contacts",
     "log_odds_ratio",
+    "nearest_distance_um",
+    "pairs_within",
     "poisson_interval",
     "rate_ratio_interval",
     "region_table",
     "summarise",
+    "touches_within",
     "wilson_interval",
 ]

@@ -1,0 +1,337 @@
+"""Compiled loops over the pixels of one block; every function frees the interpreter lock."""
+
+import numba
+import numpy as np
+
+__all__ = ["CLASSES", "convex_areas", "find_runs", "hull_points", "moments", "slots", "sum_slots"]
+
+CLASSES = 4
+"""Disjoint parts of a cell: bit 0 is the nucleus, bit 1 the rim."""
+
+_jit = numba.njit(cache=True, nogil=True)
+
+
+@_jit
+def find_runs(labels, top, left, height, width):  # type: ignore[no-untyped-def]
+    """Cut the rows of a block's core into runs of one label.
+
+    Parameters
+    ----------
+    labels
+        Labels of block and halo, int32.
+    top, left, height, width
+        Where the core lies within them.
+
+    Returns
+    -------
+    runs
+        ``(r, 4)`` int32 in row order: row, first column, end column (in the core) and the
+        position of the label in ``found``.
+    found
+        Labels in the order in which they appear.
+    """
+    n = 0
+    for y in range(top, top + height):
+        before = np.int32(0)
+        for x in range(left, left + width):
+            label = labels[y, x]
+            if label != before:
+                n += label > 0
+                before = label
+    runs = np.empty((n, 4), np.int32)
+    found = np.empty(n, np.int32)
+    size = 16
+    while size < 2 * n:
+        size *= 2
+    key = np.zeros(size, np.int32)
+    position = np.zeros(size, np.int32)
+    n_found = 0
+    r = -1
+    for y in range(height):
+        before = np.int32(0)
+        for x in range(width):
+            label = labels[top + y, left + x]
+            if label == before:
+                continue
+            if before > 0:
+                runs[r, 2] = x
+            before = label
+            if label <= 0:
+                continue
+            r += 1
+            at = (np.int64(label) * 2654435761 >> 7) & (size - 1)
+            while key[at] != 0 and key[at] != label:
+                at = (at + 1) & (size - 1)
+            if key[at] == 0:
+                key[at] = label
+                position[at] = n_found
+                found[n_found] = label
+                n_found += 1
+            runs[r, 0] = y
+            runs[r, 1] = x
+            runs[r, 3] = position[at]
+        if before > 0:
+            runs[r, 2] = width
+    return runs, found[:n_found].copy()
+
+
+@_jit
+def moments(runs, n_found, y0, x0, height, width):  # type: ignore[no-untyped-def]
+    """Add up ``n, Σx, Σy, Σxx, Σxy, Σyy`` of each label in pixels of the whole plane, exactly.
+
+    ``y0, x0`` is the corner of the block, ``height, width`` the size of the whole plane. The
+    second result tells which labels reach its frame.
+    """
+    sums = np.zeros((n_found, 6), np.int64)
+    framed = np.zeros(n_found, np.bool_)
+    for r in range(len(runs)):
+        y = np.int64(runs[r, 0] + y0)
+        a = np.int64(runs[r, 1] + x0)
+        b = np.int64(runs[r, 2] + x0)
+        k = runs[r, 3]
+        n = b - a
+        sx = n * (a + b - 1) // 2
+        sums[k, 0] += n
+        sums[k, 1] += sx
+        sums[k, 2] += n * y
+        sums[k, 3] += ((b - 1) * b * (2 * b - 1) - (a - 1) * a * (2 * a - 1)) // 6
+        sums[k, 4] += sx * y
+        sums[k, 5] += n * y * y
+        if y == 0 or y == height - 1 or a == 0 or b == width:
+            framed[k] = True
+    return sums, framed
+
+
+@_jit
+def _half_hull(rows, columns, n, side, out):  # type: ignore[no-untyped-def]
+    """Write the indices of the corners of a left (side 1) or right (side -1) hull; count them.
+
+    ``rows`` rise strictly; ``columns`` holds the outermost point of each.
+    """
+    m = 0
+    for i in range(n):
+        while m >= 2:
+            p, q = out[m - 2], out[m - 1]
+            cross = (rows[q] - rows[p]) * (columns[i] - columns[p]) - (columns[q] - columns[p]) * (
+                rows[i] - rows[p]
+            )
+            if side * cross > 0:
+                break
+            m -= 1
+        out[m] = i
+        m += 1
+    return m
+
+
+@_jit
+def hull_points(runs, n_found, y0, x0):  # type: ignore[no-untyped-def]
+    """Return the corners of the convex hull of each label's part in a block.
+
+    Every pixel stands for the middles of its four edges. Coordinates are those of the whole
+    plane times two, therefore whole numbers.
+
+    Returns
+    -------
+    points
+        ``(p, 3)`` int64: position of the label, doubled row, doubled column.
+    """
+    start = np.zeros(n_found + 1, np.int64)
+    for r in range(len(runs)):
+        start[runs[r, 3] + 1] += 1
+    start = np.cumsum(start)
+    order = np.empty(len(runs), np.int64)
+    fill = start[:-1].copy()
+    for r in range(len(runs)):
+        k = runs[r, 3]
+        order[fill[k]] = r
+        fill[k] += 1
+    longest = 0
+    for k in range(n_found):
+        longest = max(longest, start[k + 1] - start[k])
+    # The half rows above, through and below each pixel row: at most three a run.
+    rows = np.empty(3 * longest + 3, np.int64)
+    low = np.empty(3 * longest + 3, np.int64)
+    high = np.empty(3 * longest + 3, np.int64)
+    corners = np.empty(3 * longest + 3, np.int64)
+    out = np.empty((16 * n_found + 64, 3), np.int64)
+    n_out = 0
+    for k in range(n_found):
+        n = 0
+        i = start[k]
+        while i < start[k + 1]:
+            y = runs[order[i], 0]
+            a = runs[order[i], 1]
+            b = runs[order[i], 2]
+            i += 1
+            while i < start[k + 1] and runs[order[i], 0] == y:
+                b = runs[order[i], 2]
+                i += 1
+            yy = 2 * np.int64(y + y0)
+            aa = 2 * np.int64(a + x0)
+            bb = 2 * np.int64(b - 1 + x0)
+            if n > 0 and rows[n - 1] == yy - 1:
+                low[n - 1] = min(low[n - 1], aa)
+                high[n - 1] = max(high[n - 1], bb)
+            else:
+                rows[n], low[n], high[n] = yy - 1, aa, bb
+                n += 1
+            rows[n], low[n], high[n] = yy, aa - 1, bb + 1
+            n += 1
+            rows[n], low[n], high[n] = yy + 1, aa, bb
+            n += 1
+        if n_out + 2 * n > len(out):
+            larger = np.empty((2 * len(out) + 2 * n, 3), np.int64)
+            larger[:n_out] = out[:n_out]
+            out = larger
+        m = _half_hull(rows, low, n, 1, corners)
+        for j in range(m):
+            out[n_out, 0], out[n_out, 1], out[n_out, 2] = k, rows[corners[j]], low[corners[j]]
+            n_out += 1
+        m = _half_hull(rows, high, n, -1, corners)
+        for j in range(m):
+            out[n_out, 0], out[n_out, 1], out[n_out, 2] = k, rows[corners[j]], high[corners[j]]
+            n_out += 1
+    return out[:n_out].copy()
+
+
+@_jit
+def convex_areas(points, start):  # type: ignore[no-untyped-def]
+    """Count the pixels whose centre lies in or on the convex hull of each label's points.
+
+    Parameters
+    ----------
+    points
+        ``(p, 2)`` doubled rows and columns, grouped by label.
+    start
+        First point of each label, and the number of points at the end.
+    """
+    areas = np.zeros(len(start) - 1, np.int64)
+    longest = 0
+    for k in range(len(areas)):
+        longest = max(longest, start[k + 1] - start[k])
+    rows = np.empty(longest, np.int64)
+    low = np.empty(longest, np.int64)
+    high = np.empty(longest, np.int64)
+    left = np.empty(longest, np.int64)
+    right = np.empty(longest, np.int64)
+    for k in range(len(areas)):
+        mine = points[start[k] : start[k + 1]]
+        n = 0
+        for i in np.argsort(mine[:, 0]):
+            if n > 0 and rows[n - 1] == mine[i, 0]:
+                low[n - 1] = min(low[n - 1], mine[i, 1])
+                high[n - 1] = max(high[n - 1], mine[i, 1])
+            else:
+                rows[n], low[n], high[n] = mine[i, 0], mine[i, 1], mine[i, 1]
+                n += 1
+        n_left = _half_hull(rows, low, n, 1, left)
+        n_right = _half_hull(rows, high, n, -1, right)
+        p = 0
+        q = 0
+        for y in range(rows[0] + 1, rows[n - 1], 2):
+            while p < n_left - 2 and rows[left[p + 1]] < y:
+                p += 1
+            while q < n_right - 2 and rows[right[q + 1]] < y:
+                q += 1
+            # Twice the column at this row is a fraction; // rounds down, -(-a // b) up.
+            i, j = left[p], left[p + 1]
+            den = rows[j] - rows[i]
+            num = low[i] * den + (low[j] - low[i]) * (y - rows[i])
+            first = -((-num) // (2 * den))
+            i, j = right[q], right[q + 1]
+            den = rows[j] - rows[i]
+            num = high[i] * den + (high[j] - high[i]) * (y - rows[i])
+            areas[k] += num // (2 * den) - first + 1
+    return areas
+
+
+@_jit
+def slots(labels, nuclei, runs, n_found, top, left, height, width, reach):  # type: ignore[no-untyped-def]
+    """Give each pixel of the core a number for its label and its part of the cell.
+
+    Parameters
+    ----------
+    labels
+        Labels of block and halo, int32.
+    nuclei
+        Nucleus labels of the core, int32; of shape ``(0, 0)`` when there are none.
+    runs, n_found
+        What :func:`find_runs` found.
+    top, left, height, width
+        Where the core lies within ``labels``.
+    reach
+        For each row offset from ``-k`` to ``k`` the largest column offset that the rim looks at.
+
+    Returns
+    -------
+    slot
+        ``(height, width)`` int32: 4 times the position, plus 1 in the nucleus, plus 2 in the
+        rim; ``4 * n_found`` in the background.
+    """
+    rows, columns = labels.shape
+    k = len(reach) // 2
+    far = 0
+    for value in reach:
+        far = max(far, value)
+    # How many equal pixels stand on the nearer side of a pixel in its row, up to ``far``. The
+    # cut of the block is farther than the rim looks, and the image frame is no border.
+    clear = np.empty((rows, columns), np.int16)
+    for y in range(rows):
+        count = far
+        for x in range(columns):
+            if x > 0 and labels[y, x] != labels[y, x - 1]:
+                count = 0
+            clear[y, x] = count
+            count = min(count + 1, far)
+        count = far
+        for x in range(columns - 1, -1, -1):
+            if x < columns - 1 and labels[y, x] != labels[y, x + 1]:
+                count = 0
+            clear[y, x] = min(clear[y, x], count)
+            count = min(count + 1, far)
+    slot = np.full((height, width), CLASSES * n_found, np.int32)
+    has_nuclei = nuclei.size > 0
+    for r in range(len(runs)):
+        y = runs[r, 0]
+        base = CLASSES * runs[r, 3]
+        label = labels[top + y, left + runs[r, 1]]
+        first = max(-k, -(top + y))
+        last = min(k, rows - 1 - top - y)
+        for x in range(runs[r, 1], runs[r, 2]):
+            rim = False
+            for dy in range(first, last + 1):
+                if (
+                    labels[top + y + dy, left + x] != label
+                    or clear[top + y + dy, left + x] < reach[dy + k]
+                ):
+                    rim = True
+                    break
+            part = base + (2 if rim else 0)
+            if has_nuclei and nuclei[y, x] == label:
+                part += 1
+            slot[y, x] = part
+    return slot
+
+
+@_jit
+def sum_slots(slot, values, n_slots):  # type: ignore[no-untyped-def]
+    """Add up the values in each slot, leaving NaN out; return the sums and how many were left."""
+    sums = np.zeros(n_slots + 1, np.float64)
+    left_out = np.zeros(n_slots + 1, np.int64)
+    height, width = slot.shape
+    for y in range(height):
+        current = slot[y, 0]
+        total = 0.0
+        for x in range(width):
+            s = slot[y, x]
+            if s != current:
+                sums[current] += total
+                total = 0.0
+                current = s
+            value = np.float64(values[y, x])
+            if value == value:
+                total += value
+            else:
+                left_out[s] += 1
+        sums[current] += total
+    return sums[:n_slots], left_out[:n_slots]

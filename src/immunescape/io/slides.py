@@ -1,0 +1,126 @@
+"""Opening a slide: the format is told from the content, then its own reader takes over."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.errors import SlideError
+from immunescape.io.found import Found, finish
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
+
+    from immunescape.slide import Slide
+
+__all__ = ["open_slide"]
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_OTHERS = (
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"BM", "a bitmap picture"),
+    (b"ZISRAWFILE", "a Zeiss CZI file"),
+    (b"\xda\xce\xbe\x0a", "a Nikon ND2 file"),
+    (b"\x70\x00\x00\x00", "a Leica LIF file"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"%PDF", "a PDF"),
+)
+_REMEDY = "give an OME-TIFF, QPTIFF, inForm component TIFF, OME-Zarr or TIFF stack"
+
+
+def open_slide(
+    path: str | Path,
+    *,
+    pixel_size_um: float | None = None,
+    channel_names: tuple[str, ...] | None = None,
+    scene: str | int | None = None,
+) -> "Slide":
+    """Open a slide without reading its pixels.
+
+    Parameters
+    ----------
+    path
+        OME-TIFF, Akoya QPTIFF, inForm component TIFF, OME-Zarr 0.4 or 0.5, ImageJ hyperstack or
+        plain TIFF stack; the content decides, not the name.
+    pixel_size_um
+        Edge of a pixel in µm; needed where the file has none, and preferred to the file's.
+    channel_names
+        One name a channel, in order; needed where the file has none, preferred to the file's.
+    scene
+        Number (from 1) or name of the image wanted from a file that holds several.
+
+    Returns
+    -------
+    Slide
+        Its pixels are read block by block when asked for; its ``warnings`` say what was
+        overridden, made up or looks odd. Its name is the file's, less the format's endings; a
+        chosen scene is appended by number. Nothing else of the file's metadata is kept.
+
+    Raises
+    ------
+    SlideError
+        One line that names the file, what is wrong and what to do.
+    """
+    path = Path(path)
+    found = _read(path, scene, channel_names)
+    return finish(found, path, pixel_size_um, channel_names)
+
+
+def _read(path: Path, scene: str | int | None, names: tuple[str, ...] | None) -> Found:
+    try:
+        if path.is_dir():
+            from immunescape.io.ome_zarr import read_ome_zarr
+
+            return read_ome_zarr(path, scene)
+        with path.open("rb") as handle:
+            start = handle.read(16)
+    except FileNotFoundError:
+        raise SlideError(f"{path.name} does not exist; check the path") from None
+    except PermissionError:
+        raise SlideError(f"{path.name} may not be read; check its permissions") from None
+    except (OSError, ValueError):
+        raise SlideError(f"{path.name} cannot be read; check the path") from None
+    if not start:
+        raise SlideError(f"{path.name} is empty; copy it again")
+    if not start.startswith(_TIFF):
+        what = next((text for magic, text in _OTHERS if start.startswith(magic)), "no image")
+        raise SlideError(f"{path.name} is {what}, which is not read; {_REMEDY}")
+
+    from immunescape.io.tiff_pages import opened
+
+    with opened(path) as tif:
+        return _read_tiff(tif, path, scene, names)
+
+
+def _read_tiff(
+    tif: "TiffFile", path: Path, scene: str | int | None, names: tuple[str, ...] | None
+) -> Found:
+    first = tif.pages.first
+    description = first.description
+    if first.is_svs or first.is_ndpi or first.is_scn or first.is_bif or first.is_philips:
+        raise SlideError(
+            f"{path.name} is a brightfield slide scan, not separate stains; "
+            "give the multiplex-fluorescence slide"
+        )
+    if "<SegmentationImage>" in description or "<TissueClassMap>" in description:
+        raise SlideError(
+            f"{path.name} holds inForm's segmentation maps, not stains; "
+            "give the component_data.tif here and pass this file with --labels"
+        )
+    if first.is_ome:
+        from immunescape.io.ome_tiff import read_ome_tiff
+
+        return read_ome_tiff(tif, path, scene)
+    if first.is_qpi or "<PerkinElmer-QPI-ImageDescription" in description:
+        if "<IsUnmixedComponent>True<" in description and first.dtype.kind == "f":
+            from immunescape.io.component import read_component
+
+            return read_component(tif, path)
+        from immunescape.io.qptiff import read_qptiff
+
+        return read_qptiff(tif, path)
+    from immunescape.io.tiff_stack import read_tiff_stack
+
+    return read_tiff_stack(tif, path, scene, names)

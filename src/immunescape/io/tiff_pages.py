@@ -1,0 +1,103 @@
+"""What the readers of TIFF files share: opening, and what pages say about themselves."""
+
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from immunescape.errors import SlideError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tifffile import TiffFile, TiffPage
+
+__all__ = ["check_whole", "is_colour", "opened", "refuse_colour", "resolution_um"]
+
+_RESOLUTION_UM = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}
+
+
+@contextmanager
+def opened(path: Path) -> "Iterator[TiffFile]":
+    """Open a TIFF file; whatever makes it unreadable becomes one line that names it.
+
+    Raises
+    ------
+    SlideError
+        If the file is damaged or cut short.
+    """
+    import struct
+
+    from tifffile import TiffFile, TiffFileError
+
+    logger = logging.getLogger("tifffile")
+    logger.addFilter(_silent)
+    try:
+        with TiffFile(path) as tif:
+            if not len(tif.pages) or not tif.pages[0].shape:
+                raise SlideError(f"{path.name} holds no image; copy or export it again")
+            yield tif
+    except SlideError:
+        raise
+    except PermissionError:
+        raise SlideError(f"{path.name} may not be read; check its permissions") from None
+    except (
+        TiffFileError, struct.error, ValueError, KeyError, IndexError, TypeError, OSError,
+        AttributeError, ZeroDivisionError, OverflowError,
+    ) as error:  # fmt: skip
+        raise SlideError(
+            f"{path.name} is a damaged or truncated TIFF; copy or export it again"
+        ) from error
+    finally:
+        logger.removeFilter(_silent)
+
+
+def _silent(record: logging.LogRecord) -> bool:
+    return False
+
+
+def check_whole(path: Path, pages: "Sequence[TiffPage]") -> None:
+    """Refuse a file that ends before its pixels do.
+
+    Raises
+    ------
+    SlideError
+        Naming how many bytes are there and how many the directory promises.
+    """
+    size = path.stat().st_size
+    for page in pages:
+        if len(page.dataoffsets) != len(page.databytecounts) or not page.dataoffsets:
+            raise SlideError(f"{path.name} is a damaged TIFF; copy or export it again")
+        offsets = np.asarray(page.dataoffsets, np.uint64)
+        end = int((offsets + np.asarray(page.databytecounts, np.uint64)).max())
+        if end > size:
+            raise SlideError(
+                f"{path.name} is truncated: {size} bytes of at least {end}; copy it again"
+            )
+
+
+def is_colour(page: "TiffPage") -> bool:
+    """Whether a page holds colours: RGB, YCbCr, CMYK, Lab or a palette, samples interleaved."""
+    return int(page.photometric) in (2, 3, 5, 6, 8, 9, 10) and page.shaped[0] == 1
+
+
+def refuse_colour(path: Path) -> SlideError:
+    """Return the error for a colour picture."""
+    return SlideError(
+        f"{path.name} is an RGB picture, not separate stains; "
+        "export the fluorescence channels as OME-TIFF"
+    )
+
+
+def resolution_um(page: "TiffPage") -> tuple[float, float] | None:
+    """Return height and width of a pixel in µm by the resolution tags; None if they do not say."""
+    unit = _RESOLUTION_UM.get(int(page.resolutionunit))
+    x, y = (page.tags.valueof(code) for code in ("XResolution", "YResolution"))
+    if unit is None or not x or not y:
+        return None
+    try:
+        return unit * y[1] / y[0], unit * x[1] / x[0]
+    except (ZeroDivisionError, TypeError, IndexError):
+        return None

@@ -1,0 +1,296 @@
+"""Lazy ``(c, y, x)`` arrays over pages of a TIFF file: only tiles or strips asked for are read."""
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
+
+__all__ = ["PlaneAt", "TiffPlanes", "planes_of_page"]
+
+_CACHE_BYTES = 128 * 2**20
+_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class PlaneAt:
+    """Where one channel is stored.
+
+    Parameters
+    ----------
+    ifd
+        Offset in bytes of the page's directory.
+    sample
+        Which sample of the page it is.
+    skip
+        Bytes between the page's first pixel and the plane's, for stacks that keep many planes
+        behind one directory.
+    """
+
+    ifd: int
+    sample: int = 0
+    skip: int = 0
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What is needed of a page to read it without its file object."""
+
+    shaped: tuple[int, int, int, int, int]
+    dtype: np.dtype[Any]
+    separate: bool
+    contiguous_at: int | None
+    segment: tuple[int, int]
+    offsets: tuple[int, ...]
+    counts: tuple[int, ...]
+    tables: bytes | None
+    decode: Callable[..., Any]
+
+
+def planes_of_page(page: "TiffPage", skip: int = 0) -> tuple[PlaneAt, ...]:
+    """Return one plane for each sample of a page."""
+    samples = page.shaped[0] * page.shaped[4]
+    return tuple(PlaneAt(page.offset, sample, skip) for sample in range(samples))
+
+
+class TiffPlanes:
+    """A lazy ``(c, y, x)`` array over pages of one shape and type.
+
+    Indexing reads the tiles or strips that the index touches and nothing else; uncompressed
+    pages are mapped. It may be read from several threads, and pickled: the copy opens the file
+    again.
+
+    Parameters
+    ----------
+    path
+        The file.
+    planes
+        Where each channel is stored, in order.
+    shape
+        Height and width in pixels.
+    dtype
+        Type of the pixels, in the machine's byte order.
+    tile
+        Height and width of a stored tile or strip, for the choice of chunks.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        planes: tuple[PlaneAt, ...],
+        shape: tuple[int, int],
+        dtype: Any,
+        tile: tuple[int, int] = (_CHUNK, _CHUNK),
+    ) -> None:
+        self.path = path
+        self.planes = planes
+        self.shape = (len(planes), int(shape[0]), int(shape[1]))
+        self.dtype: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
+        self.tile = tile
+        self._start()
+
+    @classmethod
+    def of_pages(cls, path: Path, pages: "list[TiffPage]") -> "TiffPlanes":
+        """Return the array over all samples of some pages of one shape, in order."""
+        first = pages[0]
+        _, _, height, width, _ = first.shaped
+        planes = tuple(plane for page in pages for plane in planes_of_page(page))
+        return cls(path, planes, (height, width), first.dtype, _segment_shape(first))
+
+    ndim = 3
+
+    @property
+    def size(self) -> int:
+        """Number of pixels in all channels."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole array, were it in memory."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def chunks(self) -> tuple[int, int, int]:
+        """Chunk to read at a time: one channel, a multiple of the stored tiles."""
+        height, width = (max(_CHUNK // edge, 1) * edge for edge in self.tile)
+        return (
+            1,
+            max(min(height, self.shape[1], 2 * _CHUNK), 1),
+            max(min(width, self.shape[2], 2 * _CHUNK), 1),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: getattr(self, key) for key in ("path", "planes", "shape", "dtype", "tile")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    def _start(self) -> None:
+        self._lock = threading.RLock()
+        self._handle: IO[bytes] | None = None
+        self._pages: dict[int, _Page] = {}
+        self._cache: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
+        self._cached = 0
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        whole: npt.NDArray[Any] = self[...]
+        return whole if dtype is None else whole.astype(dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        ranges, dropped = _ranges(key, self.shape)
+        out = np.empty(tuple(len(r) for r in ranges), self.dtype)
+        if out.size:
+            (y0, y1, rows), (x0, x1, columns) = (_span(r) for r in ranges[1:])
+            for i, channel in enumerate(ranges[0]):
+                out[i] = self._read(self.planes[channel], y0, y1, x0, x1)[rows, columns]
+        return out[tuple(0 if d else slice(None) for d in dropped)]
+
+    def _read(self, plane: PlaneAt, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
+        page = self._page(plane.ifd)
+        if page.contiguous_at is not None:
+            whole = np.memmap(
+                self.path, page.dtype, "r", page.contiguous_at + plane.skip, page.shaped
+            )
+            first, last = (plane.sample, 0) if page.separate else (0, plane.sample)
+            return np.array(whole[first, 0, y0:y1, x0:x1, last], self.dtype)
+        height, width = page.shaped[2:4]
+        rows, columns = page.segment
+        across, down = -(-width // columns), -(-height // rows)
+        base = plane.sample * across * down if page.separate else 0
+        last = 0 if page.separate else plane.sample
+        out = np.zeros((y1 - y0, x1 - x0), self.dtype)
+        places = [
+            (base + row * across + column, row * rows, column * columns)
+            for row in range(y0 // rows, -(-y1 // rows))
+            for column in range(x0 // columns, -(-x1 // columns))
+        ]
+
+        def paste(place: tuple[int, int, int]) -> None:
+            index, top, left = place
+            segment = self._segment(plane.ifd, page, index)
+            if segment is None:
+                return
+            y, x = max(top, y0), max(left, x0)
+            part = segment[y - top : y1 - top, x - left : x1 - left, last]
+            out[y - y0 : y - y0 + part.shape[0], x - x0 : x - x0 + part.shape[1]] = part
+
+        if len(places) < 4:
+            for place in places:
+                paste(place)
+        else:
+            with ThreadPoolExecutor(min(len(places), os.cpu_count() or 1, 8)) as pool:
+                list(pool.map(paste, places))
+        return out
+
+    def _segment(self, ifd: int, page: _Page, index: int) -> npt.NDArray[Any] | None:
+        """Return one decoded tile or strip ``(y, x, samples)``; None for one that was left out."""
+        key = ifd, index
+        with self._lock:
+            if (kept := self._cache.get(key)) is not None:
+                self._cache.move_to_end(key)
+                return kept
+            if page.counts[index] == 0:
+                return None
+            handle = self._open()
+            handle.seek(page.offsets[index])
+            data = handle.read(page.counts[index])
+        tables = {} if page.tables is None else {"jpegtables": page.tables}
+        decoded, _, shape = page.decode(data, index, **tables)
+        if decoded is None:
+            return None
+        segment: npt.NDArray[Any] = np.asarray(decoded).reshape(shape)[0]
+        with self._lock:
+            if key not in self._cache and segment.nbytes <= _CACHE_BYTES:
+                self._cache[key] = segment
+                self._cached += segment.nbytes
+                while self._cached > _CACHE_BYTES:
+                    self._cached -= self._cache.popitem(last=False)[1].nbytes
+        return segment
+
+    def _open(self) -> IO[bytes]:
+        if self._handle is None:
+            self._handle = self.path.open("rb")
+            weakref.finalize(self, self._handle.close)
+        return self._handle
+
+    def _page(self, ifd: int) -> _Page:
+        with self._lock:
+            if ifd not in self._pages:
+                from tifffile import TiffFile
+
+                with TiffFile(self.path) as tif:
+                    for offset in dict.fromkeys(plane.ifd for plane in self.planes):
+                        self._pages[offset] = _parse(tif, offset)
+            return self._pages[ifd]
+
+
+def _parse(tif: "TiffFile", ifd: int) -> _Page:
+    from tifffile import TiffPage
+
+    tif.filehandle.seek(ifd)
+    page = TiffPage(tif, index=0)
+    assert page.dtype is not None
+    return _Page(
+        shaped=page.shaped,
+        dtype=page.dtype.newbyteorder(tif.byteorder),
+        separate=page.shaped[0] > 1,
+        contiguous_at=int(page.dataoffsets[0]) if page.is_memmappable else None,
+        segment=_segment_shape(page),
+        offsets=tuple(page.dataoffsets),
+        counts=tuple(page.databytecounts),
+        tables=page.jpegtables,
+        decode=page.decode,
+    )
+
+
+def _segment_shape(page: "TiffPage") -> tuple[int, int]:
+    """Return height and width of a tile or strip."""
+    if page.is_tiled:
+        return int(page.tilelength), int(page.tilewidth)
+    return max(min(int(page.rowsperstrip), int(page.shaped[2])), 1), int(page.shaped[3])
+
+
+def _ranges(key: Any, shape: tuple[int, ...]) -> tuple[list[range], list[bool]]:
+    """Turn an index of ints, slices and an ellipsis into a range an axis, and what it drops."""
+    keys = list(key) if isinstance(key, tuple) else [key]
+    if Ellipsis in [k for k in keys if k is Ellipsis]:
+        at = next(i for i, k in enumerate(keys) if k is Ellipsis)
+        keys[at : at + 1] = [slice(None)] * (len(shape) - len(keys) + 1)
+    if len(keys) > len(shape):
+        raise IndexError(f"{len(keys)} indices for a (c, y, x) array")
+    keys += [slice(None)] * (len(shape) - len(keys))
+    ranges, dropped = [], []
+    for k, length in zip(keys, shape, strict=True):
+        if isinstance(k, slice):
+            ranges.append(range(*k.indices(length)))
+            dropped.append(False)
+            continue
+        at = k.__index__()
+        if not -length <= at < length:
+            raise IndexError(f"index {at} is out of range for an axis of {length}")
+        ranges.append(range(at % length, at % length + 1))
+        dropped.append(True)
+    return ranges, dropped
+
+
+def _span(steps: range) -> tuple[int, int, slice]:
+    """Return the smallest interval that holds a range, and the range's index within it."""
+    low, high = min(steps[0], steps[-1]), max(steps[0], steps[-1]) + 1
+    if steps.step > 0:
+        return low, high, slice(0, high - low, steps.step)
+    return low, high, slice(high - low - 1, None, steps.step)

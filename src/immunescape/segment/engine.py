@@ -1,0 +1,236 @@
+"""Finding the nuclei of a slide."""
+
+import tempfile
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.blocks import Block, Plane, Progress, iter_blocks, silent
+from immunescape.errors import SlideError
+from immunescape.params import Between, Params
+from immunescape.segment.levels import Levels, slide_levels
+from immunescape.segment.masks import masks_from_flows
+from immunescape.segment.models import Model, load_model
+from immunescape.segment.sampling import Grid
+from immunescape.segment.stitch import reading_order, stitch
+from immunescape.slide import Slide
+
+__all__ = ["SegmentParams", "Segmentation", "segment_nuclei"]
+
+_HALO_PX = 64
+_WRITE_PX = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentParams(Params):
+    """How nuclei are found, and grown to cells.
+
+    Parameters
+    ----------
+    model
+        Network: compact (ours, quick, shipped), cpsam_v2, cpdino, cpdino-vitb (Cellpose's, large,
+        downloaded), or the path of weights you trained.
+    diameter_um
+        Typical diameter of a nucleus, by which the picture is scaled for Cellpose's networks;
+        compact does not use it.
+    cellprob_threshold
+        Higher finds fewer and smaller nuclei, lower more and larger ones (the network's logit).
+    flow_threshold
+        How far the shape of a nucleus may disagree with the network's flows; 0 keeps all shapes.
+    min_area_um2
+        Nuclei smaller than this are dropped.
+    grow_um
+        How far a cell reaches beyond its nucleus, unless it meets a neighbour first.
+    tile_px
+        Edge of a tile, in pixels of the network; less needs less memory and finds the same cells.
+    device
+        Where the network runs; auto takes a graphics processor where there is one.
+    precision
+        Type the compact network computes in; bfloat16 is faster on processors that know it.
+    """
+
+    model: str = "compact"
+    diameter_um: Annotated[float, Between(2, 40, step=0.5, unit="µm")] = 8.0
+    cellprob_threshold: Annotated[float, Between(-6, 6, step=0.1)] = 0.0
+    flow_threshold: Annotated[float, Between(0, 3, step=0.05)] = 0.4
+    min_area_um2: Annotated[float, Between(0, 500, step=1, unit="µm²")] = 10.0
+    grow_um: Annotated[float, Between(0, 20, step=0.5, unit="µm")] = 3.0
+    tile_px: Annotated[int, Between(256, 16384, step=256, unit="px")] = 2048
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What was found, and with what.
+
+    Parameters
+    ----------
+    count
+        Number of nuclei; their labels are 1 to ``count``, row by row of their middles.
+    model, model_sha256
+        Name of the network and hash of its weights.
+    device, threads
+        Where it ran.
+    warnings
+        What a user should know.
+    """
+
+    count: int
+    model: str
+    model_sha256: str
+    device: str
+    threads: int
+    warnings: tuple[str, ...] = ()
+
+
+def segment_nuclei(
+    slide: Slide,
+    channels: tuple[str, ...],
+    out: Any,
+    params: SegmentParams | None = None,
+    *,
+    progress: Progress = silent,
+    model: Model | None = None,
+) -> Segmentation:
+    """Label the nuclei of a slide.
+
+    Parameters
+    ----------
+    slide
+        The slide.
+    channels
+        Names of its nuclear stains; where there are several, each is scaled by itself and the
+        brightest counts.
+    out
+        Writable ``(y, x)`` int32 of the slide's shape (zarr or numpy); every pixel is written.
+    params
+        How to segment.
+    progress
+        Told the patches and tiles done.
+    model
+        A loaded network to use instead of ``params.model``.
+
+    Returns
+    -------
+    Segmentation
+        With a count of 0 for a slide without contrast.
+
+    Raises
+    ------
+    SlideError
+        If no channel is named, or the slide lacks one.
+    ModelError
+        If the network cannot be had.
+
+    Notes
+    -----
+    Flows are computed on patches anchored at the slide's origin, with enough of the neighbourhood
+    that they do not depend on where patches end, and kept in a temporary folder (about 6 bytes a
+    pixel, less where nothing is stained). Masks are found tile by tile with 64 pixels around each,
+    so a nucleus may be up to that large, and joined by ``stitch``. The pixel size of the network
+    replaces the slide's where they differ by more than a tenth.
+    """
+    import zarr
+
+    params = params or SegmentParams()
+    if not channels:
+        raise SlideError(f"{slide.name} has no nuclear channel; name one with --nuclear")
+    for channel in channels:
+        slide.index(channel)
+    model = model or load_model(
+        params.model,
+        diameter_um=params.diameter_um,
+        device=params.device,
+        precision=params.precision,
+    )
+    levels = [slide_levels(slide, channel) for channel in channels]
+    grid = Grid.between(slide.shape, slide.pixel_size_um, model.pixel_um)
+    pixel_um = slide.pixel_size_um * grid.ratio
+    warnings = [
+        f"channel {channel} of {slide.name} has no contrast: no nuclei can be found in it"
+        for channel, level in zip(channels, levels, strict=True)
+        if not level.high > level.low
+    ]
+    if pixel_um < slide.pixel_size_um:
+        warnings.append(
+            f"{slide.name} has pixels of {slide.pixel_size_um:g} µm, coarser than the "
+            f"{pixel_um:g} µm that {model.name} works at: small nuclei may merge"
+        )
+    with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
+        store = zarr.open_group(folder, mode="w")
+        flows = store.create_array(
+            "flows",
+            shape=(3, *grid.shape),
+            chunks=(3, model.patch_px, model.patch_px),
+            dtype="float16",
+            compressors=None,
+            fill_value=-30.0,
+        )
+        _all_flows(slide, channels, levels, grid, model, flows, progress)
+        labels = store.create_array(
+            "labels", shape=grid.shape, chunks=(1024, 1024), dtype="int32", fill_value=0
+        )
+
+        def find(block: Block) -> npt.NDArray[np.int32]:
+            rows, columns = block.slices
+            return masks_from_flows(
+                np.asarray(flows[:, rows, columns], dtype=np.float32),
+                cellprob_threshold=params.cellprob_threshold,
+                flow_threshold=params.flow_threshold,
+                min_area_px=params.min_area_um2 / pixel_um**2,
+            )
+
+        tiles = len(list(iter_blocks(grid.shape, params.tile_px)))
+        middles = stitch(
+            find, labels, params.tile_px, _HALO_PX, lambda done: progress("nuclei", done, tiles)
+        )
+        count = _write(labels, reading_order(middles), grid, out)
+    if not count and not warnings:
+        warnings.append(f"no nuclei were found in {slide.name}")
+    return Segmentation(
+        count, model.name, model.sha256, model.device, model.threads, tuple(warnings)
+    )
+
+
+def _all_flows(
+    slide: Slide,
+    channels: tuple[str, ...],
+    levels: list[Levels],
+    grid: Grid,
+    model: Model,
+    flows: Any,
+    progress: Progress,
+) -> None:
+    patches = list(iter_blocks(grid.shape, model.patch_px))
+    for number, patch in enumerate(patches, start=1):
+        outer = patch.grown(model.halo_px, grid.shape)
+        image = _picture(slide, channels, levels, grid, outer)
+        if image.any():
+            rows, columns = patch.inside(outer)
+            flows[:, patch.slices[0], patch.slices[1]] = np.clip(
+                model.predict(image)[:, rows, columns], -30.0, 30.0
+            ).astype(np.float16)
+        progress("flows", number, len(patches))
+
+
+def _picture(
+    slide: Slide, channels: tuple[str, ...], levels: list[Levels], grid: Grid, block: Block
+) -> npt.NDArray[np.float32]:
+    """Return the nuclear stain of a block of network pixels, the brightest of all channels."""
+    part = grid.footprint(block)
+    pixels = slide.read(part, channels)
+    layers = [
+        grid.shrink(level.apply(layer), block) for level, layer in zip(levels, pixels, strict=True)
+    ]
+    return np.asarray(np.maximum.reduce(layers), dtype=np.float32)
+
+
+def _write(labels: Plane, fresh: npt.NDArray[np.int32], grid: Grid, out: Any) -> int:
+    """Write labels in reading order on the slide's own pixels; return how many there are."""
+    for block in iter_blocks(grid.slide_shape, _WRITE_PX):
+        part = np.asarray(labels[grid.around(block).slices])
+        out[block.slices] = fresh[grid.enlarge(part, block)]
+    return int(fresh.max(initial=0))

@@ -1,0 +1,79 @@
+"""Black and white of a channel, taken from the whole slide so that no tile has its own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.blocks import Block
+from immunescape.slide import Slide
+
+__all__ = ["Levels", "slide_levels"]
+
+_SAMPLE_PX = 256
+_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Intensities that become 0 and 1.
+
+    Parameters
+    ----------
+    low, high
+        In the slide's own units; equal for a channel without contrast.
+    """
+
+    low: float
+    high: float
+
+    def apply(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return float32 pixels with ``low`` at 0 and ``high`` at 1, cut at -0.5 and 4.
+
+        Not finite pixels, and all pixels of a channel without contrast, become 0.
+        """
+        if not self.high > self.low:
+            return np.zeros(pixels.shape, dtype=np.float32)
+        scaled = (pixels.astype(np.float32) - self.low) / (self.high - self.low)
+        scaled = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
+        return np.asarray(np.clip(scaled, -0.5, 4.0), dtype=np.float32)
+
+
+def slide_levels(
+    slide: Slide, channel: str, percentiles: tuple[float, float] = (1.0, 99.8)
+) -> Levels:
+    """Return robust levels of a channel from blocks spread evenly over the slide.
+
+    Parameters
+    ----------
+    slide
+        At most 64 blocks of 256 x 256 pixels of it are read, on a grid anchored at its origin; a
+        smaller slide is read whole.
+    channel
+        Name of the channel.
+    percentiles
+        Which percentiles of the sampled finite pixels become 0 and 1.
+
+    Returns
+    -------
+    Levels
+        Both 0 where no pixel is finite.
+    """
+    height, width = slide.shape
+    rows, columns = -(-height // _SAMPLE_PX), -(-width // _SAMPLE_PX)
+    chosen = np.unique(np.linspace(0, rows * columns - 1, _SAMPLES).round().astype(int))
+    if rows * columns > _SAMPLES and columns > 1:
+        # A step that divides the grid's width would sample a few columns only.
+        chosen = np.unique((chosen + np.arange(len(chosen)) % columns) % (rows * columns))
+    samples = []
+    for index in chosen.tolist():
+        y, x = (index // columns) * _SAMPLE_PX, (index % columns) * _SAMPLE_PX
+        block = Block(y, min(y + _SAMPLE_PX, height), x, min(x + _SAMPLE_PX, width))
+        pixels = slide.read(block, (channel,))[0].ravel()
+        samples.append(pixels[np.isfinite(pixels)])
+    pixels = np.concatenate(samples)
+    if not pixels.size:
+        return Levels(0.0, 0.0)
+    low, high = np.percentile(pixels, percentiles)
+    return Levels(float(low), float(high))

@@ -1,0 +1,216 @@
+"""Choosing a network by name and asking it for flows."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.errors import ModelError
+
+__all__ = ["CELLPOSE_MODELS", "COMPACT_WEIGHTS", "Model", "load_model"]
+
+CELLPOSE_MODELS = ("cpsam_v2", "cpsam", "cpdino", "cpdino-vitb")
+"""Networks of Cellpose that are known by name."""
+
+COMPACT_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
+"""Weights of our own network, shipped in the package."""
+
+_COMPACT_UM = 0.5
+_CELLPOSE_DIAMETER_PX = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network ready to predict.
+
+    Parameters
+    ----------
+    name
+        Name asked for; of a path the file name alone.
+    sha256
+        Hash of the weights file.
+    pixel_um
+        Edge of a pixel in µm at which the network works.
+    patch_px, halo_px
+        Edge of a patch's core, and how much is read around it.
+    device
+        Where it runs: ``cpu``, ``cuda`` or ``mps``.
+    threads
+        Threads of the processor it may use.
+    predict
+        From ``(y, x)`` float32 with levels 0 and 1 to ``(3, y, x)`` float32: flow y, flow x (both
+        times five), logit of being inside.
+    net
+        The network itself, as Cellpose would run it.
+    """
+
+    name: str
+    sha256: str
+    pixel_um: float
+    patch_px: int
+    halo_px: int
+    device: str
+    threads: int
+    predict: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    net: Any
+
+
+def load_model(
+    name: str,
+    *,
+    diameter_um: float = 8.0,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    precision: Literal["float32", "bfloat16"] = "float32",
+) -> Model:
+    """Load a network.
+
+    Parameters
+    ----------
+    name
+        ``compact``, a name of ``CELLPOSE_MODELS``, or the path of a weights file: ours
+        (``.safetensors``) or one that Cellpose 4 wrote.
+    diameter_um
+        Typical nuclear diameter, which Cellpose's networks expect to be 30 pixels.
+    device
+        ``auto`` takes a graphics processor where there is one.
+    precision
+        Type in which the compact network computes; Cellpose's are always in bfloat16, as there.
+
+    Raises
+    ------
+    ModelError
+        If the name is unknown, the file is missing or of another kind, a download is impossible,
+        or the device is absent.
+    """
+    if name == "compact":
+        return _compact(COMPACT_WEIGHTS, name, device, precision)
+    if name in CELLPOSE_MODELS:
+        return _cellpose(_cellpose_file(name), name, diameter_um, device)
+    path = Path(name).expanduser()
+    if not path.is_file():
+        known = ", ".join(("compact", *CELLPOSE_MODELS))
+        raise ModelError(f"{path.name} is no model; give one of {known}, or the path of weights")
+    if path.suffix == ".safetensors":
+        return _compact(path, path.name, device, precision)
+    return _cellpose(path, path.name, diameter_um, device)
+
+
+def _compact(path: Path, name: str, device: str, precision: str) -> Model:
+    import torch
+
+    from immunescape.segment.network import HALO_PX, STRIDE_PX, folded, load_weights
+
+    if not path.is_file():
+        raise ModelError(f"{path.name} is missing from the package; install it again")
+    where = _device(device)
+    try:
+        net = folded(load_weights(path))
+    except Exception as error:
+        raise ModelError(
+            f"{path.name} does not fit the compact network; give weights that train wrote"
+        ) from error
+    net = net.to(where, memory_format=torch.channels_last)
+    net.dtype = getattr(torch, precision)
+
+    def predict(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        height, width = image.shape
+        image = np.pad(image, ((0, -height % STRIDE_PX), (0, -width % STRIDE_PX)), mode="edge")
+        batch = torch.zeros((1, 3, *image.shape), dtype=net.dtype)
+        batch[0, 0] = torch.from_numpy(image)
+        batch = batch.to(where).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            flows = net(batch)[0][0].float().cpu().numpy()
+        return np.ascontiguousarray(flows[:, :height, :width])
+
+    threads = int(torch.get_num_threads())
+    return Model(name, _sha256(path), _COMPACT_UM, 896, HALO_PX, where, threads, predict, net)
+
+
+def _cellpose_file(name: str) -> Path:
+    """Return the weights of a named Cellpose network, after Cellpose's own download if need be."""
+    folder = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH")
+    file = (Path(folder) if folder else Path.home() / ".cellpose" / "models") / name
+    if file.is_file():
+        return file
+    try:
+        return Path(_cellpose_models().cache_model_path(name))
+    except (OSError, RuntimeError) as error:
+        raise ModelError(
+            f"{name} could not be downloaded; put its weights, the file {name} of "
+            "huggingface.co/mouseland/cellpose-sam, into the folder .cellpose/models of your home "
+            "(or that of CELLPOSE_LOCAL_MODELS_PATH), or use the model compact"
+        ) from error
+
+
+def _cellpose(path: Path, name: str, diameter_um: float, device: str) -> Model:
+    import pickle
+
+    import torch
+
+    models = _cellpose_models()
+    where = _device(device)
+    try:
+        backbone = models.get_backbone(os.fspath(path))
+    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as e:
+        raise ModelError(
+            f"{path.name} holds no weights of Cellpose 4; give a file that Cellpose 4 wrote"
+        ) from e
+    if backbone != "sam_vitl" and not hasattr(models, "CPDINO"):
+        raise ModelError(
+            f"{name} needs the package dinov3; run pip install "
+            "git+https://github.com/facebookresearch/dinov3, or use the model compact"
+        )
+    try:
+        net = models.CellposeModel(pretrained_model=os.fspath(path), device=torch.device(where)).net
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path.name} holds no weights of Cellpose 4; give a file that Cellpose 4 wrote"
+        ) from error
+    net.eval()
+
+    def predict(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        from cellpose import core
+
+        stack = np.zeros((1, *image.shape, 3), dtype=np.float32)
+        stack[0, ..., 0] = image
+        batch = 1 if where == "cpu" else 8
+        flows, _ = core.run_net(net, stack, batch_size=batch, bsize=256, tile_overlap=0.1)
+        return np.ascontiguousarray(np.moveaxis(flows[0], -1, 0), dtype=np.float32)
+
+    pixel_um = diameter_um / _CELLPOSE_DIAMETER_PX
+    threads = int(torch.get_num_threads())
+    return Model(name, _sha256(path), pixel_um, 768, 128, where, threads, predict, net)
+
+
+def _cellpose_models() -> Any:
+    import logging
+
+    logging.getLogger("cellpose").setLevel(logging.ERROR)
+    from cellpose import models
+
+    return models
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if wanted == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
+    if not there[wanted]:
+        raise ModelError(f"this machine has no {wanted} device; pass --segment.device auto")
+    return wanted
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

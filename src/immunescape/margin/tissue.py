@@ -1,0 +1,251 @@
+"""Where the slide holds tissue, on the working grid."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.blocks import Plane, Progress, iter_blocks, silent
+from immunescape.margin.grid import GridMask, grid_shape
+from immunescape.params import Between, Params
+
+if TYPE_CHECKING:
+    from immunescape.slide import Slide
+
+__all__ = ["Tissue", "TissueParams", "tissue_mask"]
+
+_THRESHOLD = 0.3
+"""Tissue begins at this share of the way from the level of glass to that of tissue; stroma is
+paler than tumour, therefore less than half."""
+
+_MIDDLE = (0.3, 0.6)
+"""Few places lie between these shares of the way if there are two peaks."""
+
+_GLASS_CELLS = 0.02
+"""Cells cover less than this share of glass; of tissue, however pale, they cover more."""
+
+_LITTLE = 0.1
+"""Less tissue than this share of the frame is worth a warning."""
+
+_FLATNESS = 0.15
+"""The texture of glass is less than this share of its contrast with tissue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TissueParams(Params):
+    """How tissue is told from glass.
+
+    Parameters
+    ----------
+    method
+        ``image`` tells tissue from glass by all stains together; ``whole`` takes the whole frame.
+    smooth_um
+        Width (full width at half maximum) of the smoothing before the threshold.
+    min_hole_um2
+        Holes in the tissue smaller than this are filled.
+    min_glass_um2
+        A brightness class smaller than this is not taken for glass.
+    grid_um
+        Edge of the cells of the working grid, on which tissue is found and areas are counted.
+    """
+
+    method: Literal["image", "whole"] = "image"
+    smooth_um: Annotated[float, Between(2, 200, step=1, unit="µm")] = 25.0
+    min_hole_um2: Annotated[float, Between(0, 1e6, step=100, unit="µm²")] = 2500.0
+    min_glass_um2: Annotated[float, Between(0, 1e6, step=100, unit="µm²")] = 5000.0
+    grid_um: Annotated[float, Between(0.1, 20, step=0.1, unit="µm")] = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Tissue:
+    """Where tissue is, and what was noticed on the way.
+
+    Parameters
+    ----------
+    mask
+        Tissue on the working grid.
+    warnings
+        What a reader of the numbers should know.
+    """
+
+    mask: GridMask
+    warnings: tuple[str, ...] = ()
+
+
+def tissue_mask(
+    slide: "Slide | None",
+    cells: Plane | None,
+    pixel_size_um: float,
+    params: TissueParams = TissueParams(),
+    *,
+    progress: Progress = silent,
+    block: int = 2048,
+) -> Tissue:
+    """Find the tissue of a slide.
+
+    All channels are averaged on the working grid, each counted by its contrast, and smoothed.
+    Glass is accepted only where the slide is clearly two-peaked, the darker peak is as flat as a
+    detector's background, and hardly a cell lies on it: a field that tissue fills comes out
+    whole, however pale its stroma. Small holes are filled, and the footprint of every cell is
+    tissue.
+
+    Parameters
+    ----------
+    slide
+        The image; each pixel is read once. None gives the whole frame.
+    cells
+        Label image of the cells at full resolution, 0 is background; None where there is none.
+        One of the two must be given.
+    pixel_size_um
+        Edge of a full-resolution pixel in µm.
+    params
+        Method and sizes.
+    progress
+        Called after each block.
+    block
+        Edge of the blocks in pixels; it changes memory, not the result.
+
+    Returns
+    -------
+    Tissue
+        The mask covers the frame of the image exactly.
+    """
+    if slide is None and cells is None:
+        raise ValueError("tissue is found from a slide, from cells or from both; give one")
+    shape = slide.shape if slide is not None else cells.shape[-2:]  # type: ignore[union-attr]
+    height, width = int(shape[0]), int(shape[1])
+    frame = (width * pixel_size_um, height * pixel_size_um)
+    if params.method == "whole" or slide is None:
+        return Tissue(GridMask.whole(frame, params.grid_um))
+    sums = [np.zeros(grid_shape(frame, params.grid_um)) for _ in slide.channels]
+    count = np.zeros(sums[0].shape)
+    footprint = np.zeros(sums[0].shape, bool)
+    blocks = list(iter_blocks((height, width), block))
+    for done, part in enumerate(blocks, start=1):
+        y = _cells_of(part.y0, part.y1, pixel_size_um, params.grid_um, count.shape[0])
+        x = _cells_of(part.x0, part.x1, pixel_size_um, params.grid_um, count.shape[1])
+        at = (slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1))
+        count[at] += _sum(np.ones(part.shape), y, x)
+        pixels = slide.read(part)
+        for total, plane in zip(sums, pixels, strict=True):
+            finite = plane if plane.dtype.kind in "ui" else np.nan_to_num(plane)
+            total[at] += _sum(finite.astype(np.float64), y, x)
+        if cells is not None:
+            labels = np.asarray(cells[part.slices])
+            footprint[at] |= _sum((labels != 0).astype(np.float64), y, x) > 0
+        progress("tissue", done, len(blocks))
+    if (count == 0).any():  # pixels larger than the grid: each grid cell takes the pixel over it
+        rows = _pixels_at(count.shape[0], params.grid_um, pixel_size_um, height)
+        columns = _pixels_at(count.shape[1], params.grid_um, pixel_size_um, width)
+        nearest = np.ix_(
+            _cells_of(0, height, pixel_size_um, params.grid_um, count.shape[0])[rows],
+            _cells_of(0, width, pixel_size_um, params.grid_um, count.shape[1])[columns],
+        )
+        sums, count = [total[nearest] for total in sums], count[nearest]
+        footprint = footprint[nearest]
+    stains = ((total / count).astype(np.float32) for total in sums)
+    mask = _from_stains(stains, count.shape, footprint if cells is not None else None, params)
+    share = float(mask.mean())
+    warnings = (
+        (f"tissue covers only {share:.0%} of {slide.name}; check the outline of the tissue",)
+        if share < _LITTLE
+        else ()
+    )
+    return Tissue(GridMask(mask, params.grid_um, frame), warnings)
+
+
+def _cells_of(
+    start: int, stop: int, pixel_size_um: float, grid_um: float, number: int
+) -> npt.NDArray[np.intp]:
+    """Return the grid row or column in which the middle of each pixel lies."""
+    middle = (np.arange(start, stop) + 0.5) * pixel_size_um
+    return np.asarray(np.minimum(np.floor(middle / grid_um), number - 1), np.intp)
+
+
+def _pixels_at(
+    number: int, grid_um: float, pixel_size_um: float, pixels: int
+) -> npt.NDArray[np.intp]:
+    middle = (np.arange(number) + 0.5) * grid_um
+    return np.asarray(np.minimum(np.floor(middle / pixel_size_um), pixels - 1), np.intp)
+
+
+def _sum(
+    plane: npt.NDArray[np.float64], y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Add up pixels by grid cell; a grid cell without pixels gets 0."""
+    rows = np.r_[0, np.nonzero(np.diff(y))[0] + 1]
+    columns = np.r_[0, np.nonzero(np.diff(x))[0] + 1]
+    reduced = np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
+    total = np.zeros((y[-1] - y[0] + 1, x[-1] - x[0] + 1))
+    total[np.ix_(y[rows] - y[0], x[columns] - x[0])] = reduced
+    return total
+
+
+def _from_stains(
+    stains: Iterator[npt.NDArray[np.float32]],
+    shape: tuple[int, int],
+    footprint: npt.NDArray[np.bool_] | None,
+    params: TissueParams,
+) -> npt.NDArray[np.bool_]:
+    from scipy import ndimage as ndi
+
+    sigma = params.smooth_um / params.grid_um / 2.355
+    smooth: Any = 0.0
+    texture: Any = 0.0
+    for stain in stains:
+        even = ndi.gaussian_filter(stain, sigma, mode="nearest")
+        low, high = np.percentile(even, (1, 99))
+        rough = np.abs(stain - even)
+        # A stain that is mere noise has no contrast between places, only between neighbours.
+        scale = max(float(high - low), float(np.percentile(rough, 99)))
+        if scale > 0:
+            smooth = smooth + np.clip((even - low) / scale, None, 1.0)
+            texture = texture + rough / scale
+    if np.ndim(smooth) == 0:  # an image without any contrast shows no glass
+        smooth = texture = np.zeros(shape, np.float32)
+    glass = _glass(smooth, texture, footprint, params)
+    tissue = ~glass if footprint is None else ~glass | footprint
+    holes, number = ndi.label(~tissue)
+    fill = np.bincount(holes.ravel(), minlength=number + 1) * params.grid_um**2
+    small = fill < params.min_hole_um2
+    small[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
+    small[0] = False
+    return np.asarray(tissue | small[holes], bool)
+
+
+def _glass(
+    smooth: npt.NDArray[np.float32],
+    texture: npt.NDArray[np.float32],
+    footprint: npt.NDArray[np.bool_] | None,
+    params: TissueParams,
+) -> npt.NDArray[np.bool_]:
+    """Return where glass is; nowhere unless there is clear evidence of it."""
+    from scipy import ndimage as ndi
+    from skimage.filters import threshold_otsu
+
+    nowhere = np.zeros(smooth.shape, bool)
+    if float(np.ptp(smooth)) == 0:
+        return nowhere
+    split = threshold_otsu(smooth)
+    level, tissue = float(np.median(smooth[smooth <= split])), np.median(smooth[smooth > split])
+    contrast = float(tissue) - level
+    height = (smooth - level) / contrast
+    glass = np.asarray(height < _THRESHOLD, bool)
+    if glass.sum() * params.grid_um**2 < params.min_glass_um2:
+        return nowhere
+    # Places per unit of height: between the peaks fewer than half of those in each peak.
+    middle = np.mean((height > _MIDDLE[0]) & (height < _MIDDLE[1])) / (_MIDDLE[1] - _MIDDLE[0])
+    dark = np.mean(np.abs(height) < 0.1) / 0.2
+    bright = np.mean(np.abs(height - 1) < 0.4) / 0.8
+    if middle > 0.5 * min(dark, bright):
+        return nowhere
+    # The middle of glass is judged: at its edge lies the blur of the tissue.
+    edge = round(params.smooth_um / params.grid_um)
+    deep = ndi.distance_transform_edt(np.pad(glass, 1, mode="edge"))[1:-1, 1:-1] > edge
+    if not deep.any() or np.percentile(texture[deep], 95) > _FLATNESS * contrast:
+        return nowhere
+    if footprint is not None and footprint[deep].mean() > _GLASS_CELLS:
+        return nowhere
+    return glass

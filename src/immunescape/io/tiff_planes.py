@@ -17,7 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["PlaneAt", "TiffPlanes", "planes_of_page"]
+__all__ = ["PlaneAt", "TiffPlanes", "planes_of_page", "ranges_of", "span"]
 
 _CACHE_BYTES = 128 * 2**20
 _CHUNK = 2048
@@ -152,10 +152,10 @@ class TiffPlanes:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        ranges, dropped = _ranges(key, self.shape)
+        ranges, dropped = ranges_of(key, self.shape)
         out = np.empty(tuple(len(r) for r in ranges), self.dtype)
         if out.size:
-            (y0, y1, rows), (x0, x1, columns) = (_span(r) for r in ranges[1:])
+            (y0, y1, rows), (x0, x1, columns) = (span(r) for r in ranges[1:])
             for i, channel in enumerate(ranges[0]):
                 out[i] = self._read(self.planes[channel], y0, y1, x0, x1)[rows, columns]
         return out[tuple(0 if d else slice(None) for d in dropped)]
@@ -265,7 +265,7 @@ def _segment_shape(page: "TiffPage") -> tuple[int, int]:
     return max(min(int(page.rowsperstrip), int(page.shaped[2])), 1), int(page.shaped[3])
 
 
-def _ranges(key: Any, shape: tuple[int, ...]) -> tuple[list[range], list[bool]]:
+def ranges_of(key: Any, shape: tuple[int, ...]) -> tuple[list[range], list[bool]]:
     """Turn an index of ints, slices and an ellipsis into a range an axis, and what it drops."""
     keys = list(key) if isinstance(key, tuple) else [key]
     if Ellipsis in [k for k in keys if k is Ellipsis]:
@@ -288,7 +288,7 @@ def _ranges(key: Any, shape: tuple[int, ...]) -> tuple[list[range], list[bool]]:
     return ranges, dropped
 
 
-def _span(steps: range) -> tuple[int, int, slice]:
+def span(steps: range) -> tuple[int, int, slice]:
     """Return the smallest interval that holds a range, and the range's index within it."""
     low, high = min(steps[0], steps[-1]), max(steps[0], steps[-1]) + 1
     if steps.step > 0:

@@ -185,7 +185,7 @@ def _codes(cells: CellTable, column: str, names: tuple[str, ...], na: str) -> An
         raise ValueError(f"the cell table has no column {column!r}")
     values = cells[column].astype(object)
     values = values.where(values.notna(), na)
-    codes = pd.Categorical(values, categories=pd.Index(names)).codes.astype(np.int64)
+    codes = pd.Index(names, dtype=object).get_indexer(pd.Index(values)).astype(np.int64)
     if (codes < 0).any():
         wrong = str(values[codes < 0].iloc[0])
         raise ValueError(f"{column} {wrong!r} is none of {', '.join(names)}")

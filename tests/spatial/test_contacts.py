@@ -7,6 +7,8 @@ from hypothesis.extra import numpy as hnp
 
 from immunescape.errors import ParameterError
 from immunescape.spatial import ContactParams, find_contacts
+from tests.real_data import needs
+from tests.spatial.real_fields import FIHC4, FIHC4_EXPECTED, FIHC4_PIXEL_UM, fihc4, iris_table
 
 
 def draw(picture):
@@ -209,3 +211,29 @@ def test_doubling_the_pixel_doubles_contacts(cells, gap):
     once = contacts(cells, 0.5, gap_um=gap * 0.5, min_contact_um=1.0)
     twice = contacts(cells, 1.0, gap_um=gap * 1.0, min_contact_um=2.0)
     assert twice == {pair: 2 * length for pair, length in once.items()}
+
+
+@needs(FIHC4[0], f"{FIHC4[1]}_binary_seg_maps.tif")
+@pytest.mark.parametrize("kind", FIHC4_EXPECTED)
+def test_lymphocytes_touch_as_phenoptr_counts(kind):
+    field = fihc4()
+    found = find_contacts(field.labels, FIHC4_PIXEL_UM)
+    cells = field.cells
+    rows = found.between(
+        cells.index[cells["kind"] == "Helper T"], cells.index[cells["kind"] == kind]
+    )
+    counts = (rows["label_from"].nunique(), rows["label_to"].nunique(), len(rows))
+    assert np.abs(np.subtract(counts, FIHC4_EXPECTED[kind])).max() <= 2
+
+
+@needs("iris", "expected", "sample_contact_density.csv")
+def test_melanoma_contacts_are_those_published():
+    table = iris_table()
+    print(table.to_string(float_format="%.1f"))
+    off = (table["ours"] - table["published"]).abs()
+    within = off <= np.maximum(0.15 * table["published"], 6)
+    assert within.all(), table[~within]
+    assert table["difference_%"].abs().median() <= 3
+    head = (table["from"] == "CD8+ PD1+") & (table["to"] == "SOX10+ PDL1-")
+    assert head.sum() == 2
+    assert (table.loc[head, "difference_%"].abs() <= 3).all()

@@ -176,7 +176,7 @@ def _measure_block(
     """Measure the pixels of one block; the halo only decides what is rim."""
     outer = block.grown(int(reach.max()), slide.shape)
     with lock:  # readers of files need not be safe to share between threads
-        labels = np.ascontiguousarray(np.asarray(cells[outer.slices]), dtype=np.int32)
+        labels = _compact(cells[outer.slices], np.int32)
     top, left = block.y0 - outer.y0, block.x0 - outer.x0
     height, width = block.shape
     runs, found = find_runs(labels, top, left, height, width)
@@ -195,19 +195,24 @@ def _measure_block(
         nucleus = np.zeros((0, 0), np.int32)
     else:
         with lock:
-            nucleus = np.ascontiguousarray(np.asarray(nuclei[block.slices]), dtype=np.int32)
+            nucleus = _compact(nuclei[block.slices], np.int32)
     slot = slots(labels, nucleus, runs, n, top, left, height, width, reach)
     pixels = np.bincount(slot.ravel(), minlength=CLASSES * n)[: CLASSES * n]
     for c, index in enumerate(indices):
         with lock:
             values = slide.read(block, (slide.channels[index],))[0]
-        total, missing = sum_slots(slot, np.ascontiguousarray(values), CLASSES * n)
+        total, missing = sum_slots(slot, _compact(values), CLASSES * n)
         stain[:, c] = total.reshape(n, CLASSES)
         left_out[:, c] = missing.reshape(n, CLASSES)
     return _Sums(
         found.astype(np.int64), sums, framed, pixels.reshape(n, CLASSES), stain, left_out,
         hull_points(runs, n, block.y0, block.x0),
     )  # fmt: skip
+
+
+def _compact(pixels: Any, dtype: Any = None) -> npt.NDArray[Any]:
+    """Return pixels of one memory layout, for which the loops are compiled only once."""
+    return np.require(np.asarray(pixels), dtype, ["C", "W"])
 
 
 def _merge(parts: list[_Sums], n_stains: int) -> _Sums:

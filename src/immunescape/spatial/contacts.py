@@ -151,9 +151,9 @@ def find_contacts(
             max(block.y0 - gap_px - 1, 0), block.y1, max(block.x0 - gap_px - 1, 0), block.x1
         )
         with lock:
-            labels = np.asarray(cells[outer.slices])
+            labels = np.require(np.asarray(cells[outer.slices]), np.int32, ["C", "W"])
         return _block_edges(
-            np.ascontiguousarray(labels, dtype=np.int32),
+            labels,
             block.y0 - outer.y0,
             block.x0 - outer.x0,
             gap_px,

@@ -1,0 +1,220 @@
+"""Label images as OME-Zarr 0.5, written block by block and read lazily."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.blocks import iter_blocks
+from immunescape.errors import LabelsError
+
+if TYPE_CHECKING:
+    import zarr
+
+__all__ = ["LabelStore"]
+
+_CHUNK = 1024
+_VERSION = "0.5"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelStore:
+    """An OME-Zarr group ``labels`` with one pyramid a name: ``nuclei``, ``cells``, ``tissue`` ...
+
+    ``store[name]`` is the full-resolution ``(y, x)`` array of a name.
+
+    Parameters
+    ----------
+    path
+        Folder of the store, such as ``labels.zarr``.
+    group
+        The opened zarr group.
+    pixel_size_um
+        Edge of a pixel of the slide.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = LabelStore.create(Path(tempfile.mkdtemp()) / "labels.zarr", 0.5)
+    >>> nuclei = store.add("nuclei", (4, 6))
+    >>> nuclei[1:3, 2:4] = 7
+    >>> store.finish("nuclei")
+    >>> int(LabelStore.open(store.path)["nuclei"][2, 3])
+    7
+    """
+
+    path: Path
+    group: "zarr.Group"
+    pixel_size_um: float
+
+    @classmethod
+    def create(cls, path: Path, pixel_size_um: float) -> "LabelStore":
+        """Start an empty store in a folder that does not exist or is empty.
+
+        Raises
+        ------
+        LabelsError
+            If something is there already.
+        """
+        import zarr
+
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise LabelsError(f"{path.name} exists already; remove it or write elsewhere")
+        group = zarr.open_group(path, mode="w", zarr_format=3)
+        group.attrs["ome"] = {"version": _VERSION}
+        group.attrs["pixel_size_um"] = float(pixel_size_um)
+        group.create_group("labels").attrs["ome"] = {"version": _VERSION, "labels": []}
+        return cls(path, group, float(pixel_size_um))
+
+    @classmethod
+    def open(cls, path: Path) -> "LabelStore":
+        """Open a store to read.
+
+        Raises
+        ------
+        LabelsError
+            If the folder is no store that this program wrote.
+        """
+        import zarr
+
+        try:
+            group = zarr.open_group(path, mode="r", zarr_format=3)
+            pixel_size_um = float(group.attrs["pixel_size_um"])  # type: ignore[arg-type]
+            group["labels"]
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise LabelsError(
+                f"{path.name} is no label store; give the labels.zarr of a result"
+            ) from error
+        return cls(path, group, pixel_size_um)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the label images, in the order they were added."""
+        return tuple(self._ome("labels")["labels"])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __getitem__(self, name: str) -> "zarr.Array[Any]":
+        return self.levels(name)[0]
+
+    def levels(self, name: str) -> "tuple[zarr.Array[Any], ...]":
+        """Return the pyramid of a name, full resolution first; one level before ``finish``.
+
+        Raises
+        ------
+        LabelsError
+            If the store has no labels of that name.
+        """
+        if name not in self.names:
+            held = ", ".join(self.names) or "none"
+            raise LabelsError(f"{self.path.name} has no labels {name!r}; it has {held}")
+        datasets = self._ome(f"labels/{name}")["multiscales"][0]["datasets"]
+        return tuple(self._array(f"labels/{name}/{d['path']}") for d in datasets)
+
+    def scale_um(self, name: str) -> float:
+        """Return the edge of a full-resolution pixel of a name in µm."""
+        self.levels(name)
+        dataset = self._ome(f"labels/{name}")["multiscales"][0]["datasets"][0]
+        return float(dataset["coordinateTransformations"][0]["scale"][0])
+
+    def add(
+        self, name: str, shape: tuple[int, int], pixel_size_um: float | None = None
+    ) -> "zarr.Array[Any]":
+        """Add a label image and return its full-resolution array, to be written by block.
+
+        Parameters
+        ----------
+        name
+            Name of the label image; must be new.
+        shape
+            Height and width.
+        pixel_size_um
+            Edge of a pixel where it differs from the slide's.
+
+        Returns
+        -------
+        zarr.Array
+            ``(y, x)`` int32, all 0; blocks of 1024 pixels can be written independently.
+        """
+        import zarr
+        from zarr.codecs import ZstdCodec
+
+        if name in self.names:
+            raise LabelsError(f"{self.path.name} has labels {name!r} already")
+        parent = self.group["labels"]
+        assert isinstance(parent, zarr.Group)
+        array = parent.create_group(name).create_array(
+            "0",
+            shape=shape,
+            chunks=(_CHUNK, _CHUNK),
+            dtype="int32",
+            fill_value=0,
+            compressors=[ZstdCodec(level=3)],
+            dimension_names=("y", "x"),
+        )
+        self._describe(name, pixel_size_um or self.pixel_size_um, 1)
+        parent.attrs["ome"] = {"version": _VERSION, "labels": [*self.names, name]}
+        return array
+
+    def finish(self, name: str) -> None:
+        """Build the pyramid of a label image that is written.
+
+        Each level keeps every second pixel of the one before, the first of each pair, until one
+        chunk holds it.
+        """
+        import zarr
+
+        parent = self.group[f"labels/{name}"]
+        assert isinstance(parent, zarr.Group)
+        level = self[name]
+        count = 1
+        while max(level.shape) > _CHUNK:
+            shape = tuple(-(-side // 2) for side in level.shape)
+            smaller = parent.create_array(
+                str(count),
+                shape=shape,
+                chunks=level.chunks,
+                dtype="int32",
+                fill_value=0,
+                compressors=level.compressors,
+                dimension_names=("y", "x"),
+                overwrite=True,
+            )
+            for block in iter_blocks((shape[0], shape[1]), _CHUNK):
+                source = level[2 * block.y0 : 2 * block.y1, 2 * block.x0 : 2 * block.x1]
+                smaller[block.slices] = np.asarray(source)[::2, ::2]
+            level, count = smaller, count + 1
+        self._describe(name, self.scale_um(name), count)
+
+    def _describe(self, name: str, pixel_size_um: float, levels: int) -> None:
+        axes: Any = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
+        datasets: Any = [
+            {
+                "path": str(k),
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": [pixel_size_um * 2**k, pixel_size_um * 2**k]}
+                ],
+            }
+            for k in range(levels)
+        ]
+        self.group[f"labels/{name}"].attrs["ome"] = {
+            "version": _VERSION,
+            "multiscales": [{"name": name, "axes": axes, "datasets": datasets}],
+            "image-label": {},
+        }
+
+    def _ome(self, path: str) -> Any:
+        return self.group[path].attrs["ome"]
+
+    def _array(self, path: str) -> "zarr.Array[Any]":
+        import zarr
+
+        array = self.group[path]
+        assert isinstance(array, zarr.Array)
+        return array

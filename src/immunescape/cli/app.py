@@ -1,0 +1,86 @@
+"""The application: its commands, how a study file fills the flags, and how errors end."""
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App, CycloptsError
+from cyclopts.config import Dict
+
+from immunescape import __version__
+from immunescape.errors import ImmunescapeError
+
+if TYPE_CHECKING:
+    from cyclopts import ArgumentCollection
+
+__all__ = ["app", "execute"]
+
+# A flag that is so common that it has a short form.
+_SHORT = {"--tissue": "--tissue.method"}
+
+
+def _study_fills_flags(
+    app: App, commands: tuple[str, ...], arguments: "ArgumentCollection"
+) -> None:
+    """Take the parameters of ``--study`` for every flag that was not given."""
+    if commands[-1:] != ("run",):
+        return
+    given = [a.tokens[0].value for a in arguments if a.name == "--study" and a.tokens]
+    if not given:
+        return
+    from immunescape.study import STEPS
+
+    try:
+        data = tomllib.loads(Path(given[0]).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # reading the study properly names what is wrong
+    tables = {k: v for k, v in data.items() if k in STEPS and isinstance(v, dict)}
+    Dict(tables, allow_unknown=True, use_commands_as_keys=False, source=given[0])(
+        app, commands, arguments
+    )
+
+
+app = App(
+    name="immunescape",
+    help="How melanoma escapes PD-1 blockade, read from multiplex-immunofluorescence slides. "
+    "For research use, not for diagnosis.",
+    version=__version__,
+    config=(_study_fills_flags,),
+)
+for command in ("run", "info", "init", "demo", "simulate", "train"):
+    app.command(f"immunescape.cli.{command}:{command}", name=command)
+
+
+def execute(words: list[str]) -> int:
+    """Run the command that ``words`` spell and return the exit code; errors go to stderr."""
+    debug = "--debug" in words
+    words = [_SHORT.get(w, w) for w in words if w != "--debug"]
+    try:
+        result: Any = app(
+            words, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except (ImmunescapeError, CycloptsError) as error:
+        if debug:
+            raise
+        print(f"immunescape: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("immunescape: interrupted; nothing half-written was left behind", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"immunescape: unexpected {type(error).__name__}: {_one_line(error)}; "
+            "run again with --debug and report what it prints",
+            file=sys.stderr,
+        )
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _one_line(error: BaseException) -> str:
+    cause = error.__cause__
+    text = str(cause) if isinstance(cause, ImmunescapeError) else str(error)
+    return " ".join(text.split())

@@ -1,0 +1,66 @@
+"""``immunescape info``: what was understood of a slide file."""
+
+from pathlib import Path
+
+from immunescape.cli.run import split_names
+from immunescape.io import open_slide
+from immunescape.panel import PanelMatch, match_panel
+from immunescape.slide import Slide
+
+__all__ = ["describe", "info"]
+
+
+def info(
+    slide: Path,
+    /,
+    *,
+    pixel_size_um: float | None = None,
+    channel_names: str | None = None,
+    scene: str | None = None,
+    nuclear: str | None = None,
+) -> int:
+    """Print what was understood of a slide: size, levels, pixel size, channels and markers.
+
+    Parameters
+    ----------
+    slide
+        The slide file or OME-Zarr folder.
+    pixel_size_um
+        Pixel size in µm, in place of the file's.
+    channel_names
+        Names of the channels in order, separated by commas, in place of the file's.
+    scene
+        Name or number of the scene, where the file holds several.
+    nuclear
+        Channels that show the nuclei, separated by commas.
+    """
+    opened = open_slide(
+        slide, pixel_size_um=pixel_size_um, channel_names=split_names(channel_names), scene=scene
+    )
+    match = match_panel(opened.channels, nuclear=split_names(nuclear) or (), slide_name=opened.name)
+    print(describe(opened, match))
+    return 0
+
+
+def describe(slide: Slide, match: PanelMatch) -> str:
+    """Return what was understood of a slide as lines of text."""
+    height, width = slide.shape
+    size_mm = (width * slide.pixel_size_um / 1000, height * slide.pixel_size_um / 1000)
+    levels = ", ".join(f"{a.shape[2]} x {a.shape[1]}" for a in slide.arrays)
+    lines = [
+        f"slide       {slide.name}",
+        f"format      {slide.format}, {slide.dtype}",
+        f"size        {width} x {height} px, {size_mm[0]:.3f} x {size_mm[1]:.3f} mm",
+        f"pixel size  {slide.pixel_size_um:.4g} µm",
+        f"levels      {len(slide.arrays)}: {levels}",
+        "channels",
+    ]
+    name_width = max(len(c) for c in slide.channels)
+    for number, stain in enumerate(match.panel.stains, start=1):
+        role = stain.role.replace("_", ", ")
+        where = f", read in the {stain.compartment}" if stain.role == "marker" else ""
+        lines.append(
+            f"  {number:>2}  {stain.channel:<{name_width}}  {stain.marker:<16} {role}{where}"
+        )
+    lines += [f"warning: {text}" for text in (*slide.warnings, *match.warnings)]
+    return "\n".join(lines)

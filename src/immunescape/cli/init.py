@@ -1,0 +1,68 @@
+"""``immunescape init``: a commented study with the panel of a slide prefilled."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from immunescape.cli.run import split_names
+from immunescape.errors import OutputError
+from immunescape.io import open_slide
+from immunescape.panel import match_panel
+from immunescape.study import SlideOptions, Study, write_study
+
+__all__ = ["init"]
+
+
+def init(
+    slide: Path,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"))] = Path("study.toml"),
+    pixel_size_um: float | None = None,
+    channel_names: str | None = None,
+    scene: str | None = None,
+    nuclear: str | None = None,
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Write a commented study file whose panel is that of a slide, ready to be edited.
+
+    Parameters
+    ----------
+    slide
+        The slide file or OME-Zarr folder.
+    out
+        Study file to write.
+    pixel_size_um
+        Pixel size in µm, in place of the file's.
+    channel_names
+        Names of the channels in order, separated by commas, in place of the file's.
+    scene
+        Name or number of the scene, where the file holds several.
+    nuclear
+        Channels that show the nuclei, separated by commas.
+    overwrite
+        Replace an existing study file.
+    """
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out.name} exists already; pass --overwrite or another file with -o")
+    if not out.resolve().parent.is_dir():
+        raise OutputError(f"the folder for {out.name} does not exist; make it first")
+    options = SlideOptions(
+        pixel_size_um=pixel_size_um,
+        channel_names=split_names(channel_names) or (),
+        scene=scene,
+        nuclear=split_names(nuclear) or (),
+    )
+    opened = open_slide(
+        slide,
+        pixel_size_um=options.pixel_size_um,
+        channel_names=options.channel_names or None,
+        scene=options.scene,
+    )
+    match = match_panel(opened.channels, nuclear=options.nuclear, slide_name=opened.name)
+    write_study(out, Study(slide=options, panel=match.panel.stains))
+    for warning in (*opened.warnings, *match.warnings):
+        print(f"warning: {warning}")
+    print(f"wrote {out.name}; edit it and pass it to immunescape run with --study")
+    return 0

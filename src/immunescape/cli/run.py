@@ -1,0 +1,137 @@
+"""``immunescape run``: one slide in, its tables out."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from immunescape.cli.progress import show_progress
+from immunescape.margin import MarginParams, TissueParams, TumourParams
+from immunescape.measure import MeasureParams
+from immunescape.phenotype import GateParams, parse_gate
+from immunescape.pipeline import Inputs, run_slide
+from immunescape.report import headline_tables
+from immunescape.segment import SegmentParams
+from immunescape.spatial import ContactParams, DensityParams, SummaryParams
+from immunescape.study import Study, read_study
+
+__all__ = ["run"]
+
+
+def run(
+    slide: Path,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"))],
+    study: Path | None = None,
+    annotations: Path | None = None,
+    labels: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())] = (),
+    labels_are: Literal["cells", "nuclei"] | None = None,
+    calls: Path | None = None,
+    pixel_size_um: float | None = None,
+    channel_names: str | None = None,
+    scene: str | None = None,
+    nuclear: str | None = None,
+    site: str | None = None,
+    gate: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    seed: int | None = None,
+    csv: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
+    segment: SegmentParams = SegmentParams(),
+    measure: MeasureParams = MeasureParams(),
+    tissue: TissueParams = TissueParams(),
+    gating: GateParams = GateParams(),
+    tumour: TumourParams = TumourParams(),
+    margin: MarginParams = MarginParams(),
+    contact: ContactParams = ContactParams(),
+    density: DensityParams = DensityParams(),
+    summary: SummaryParams = SummaryParams(),
+) -> int:
+    """Analyse one slide: cells, gates, tumour margin, contacts and the headline numbers.
+
+    The tables are written to OUT/<slide name>/. Running again on the same folder repeats only the
+    steps whose inputs or parameters changed. ``--tissue whole`` counts the whole frame as tissue.
+    Give ``--debug`` to see the traceback of an error.
+
+    Parameters
+    ----------
+    slide
+        OME-TIFF, QPTIFF, inForm component data, OME-Zarr, ImageJ or plain TIFF stack.
+    out
+        Folder that holds one folder a slide.
+    study
+        Study file with panel, gates and parameters; flags given here go before it.
+    annotations
+        GeoJSON with the tumour and other regions, as QuPath exports it; without it the tumour
+        region is derived from the tumour cells.
+    labels
+        Masks made elsewhere, in place of the segmentation: one label image, or a pair of nuclei
+        and cells.
+    labels_are
+        What a single label image shows [default: cells].
+    calls
+        Table of calls made elsewhere, in place of the gates.
+    pixel_size_um
+        Pixel size in µm, in place of the file's.
+    channel_names
+        Names of the channels in order, separated by commas, in place of the file's.
+    scene
+        Name or number of the scene, where the file holds several.
+    nuclear
+        Channels that show the nuclei, separated by commas.
+    site
+        Where the lesion was, such as skin or lymph_node.
+    gate
+        A gate of your own, such as ``pdl1@tumour=fixed:3.6`` or ``cd8=otsu``; may be repeated.
+    seed
+        Seed of everything that involves chance [default: 0].
+    csv
+        Write the cells as CSV in place of parquet.
+    overwrite
+        Replace what the folder holds, even the result of another slide.
+    quiet
+        Show no progress and print no tables.
+    """
+    base = read_study(study) if study else Study()
+    options: dict[str, Any] = {
+        "pixel_size_um": pixel_size_um,
+        "channel_names": split_names(channel_names),
+        "scene": scene,
+        "nuclear": split_names(nuclear),
+        "site": site,
+        "labels_are": labels_are,
+    }
+    own_gates = tuple(parse_gate(text) for text in gate)
+    replaced = {(g.marker, g.parent) for g in own_gates}
+    chosen = dataclasses.replace(
+        base,
+        seed=base.seed if seed is None else seed,
+        slide=dataclasses.replace(
+            base.slide, **{k: v for k, v in options.items() if v is not None}
+        ),
+        gate=tuple(g for g in base.gate if (g.marker, g.parent) not in replaced) + own_gates,
+        segment=segment,
+        measure=measure,
+        tissue=tissue,
+        gating=gating,
+        tumour=tumour,
+        margin=margin,
+        contact=contact,
+        density=density,
+        summary=summary,
+    )
+    inputs = Inputs(slide=slide, annotations=annotations, labels=labels, calls=calls, study=study)
+    with show_progress(quiet=quiet) as progress:
+        result = run_slide(inputs, out, chosen, csv=csv, overwrite=overwrite, progress=progress)
+    if not quiet:
+        print(headline_tables({result.name: result.tables}))
+        for warning in result.warnings:
+            print(f"warning: {warning}")
+    return 0
+
+
+def split_names(text: str | None) -> tuple[str, ...] | None:
+    """Split a comma-separated list of names; None stays None."""
+    return None if text is None else tuple(part.strip() for part in text.split(","))

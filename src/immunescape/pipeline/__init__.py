@@ -1,0 +1,8 @@
+"""The only place that orders the steps: pixels to measurements, measurements to tables."""
+
+from immunescape.pipeline.analysis import analyse
+from immunescape.pipeline.inputs import Inputs
+from immunescape.pipeline.measured import Measured, measure_slide
+from immunescape.pipeline.run import run_slide
+
+__all__ = ["Inputs", "Measured", "analyse", "measure_slide", "run_slide"]

@@ -1,0 +1,241 @@
+"""The files that go into one run: found, opened, checked and hashed before any work starts."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from immunescape.errors import (
+    AnnotationError,
+    CallsError,
+    ImmunescapeError,
+    LabelsError,
+    PanelError,
+    StudyError,
+)
+from immunescape.io import fingerprint, open_slide
+from immunescape.io.geojson import read_annotations
+from immunescape.io.labels import ImportedLabels, read_imported_labels
+from immunescape.panel import Panel, match_panel, require_nuclear
+from immunescape.regions import Regions
+from immunescape.segment import CELLPOSE_MODELS
+from immunescape.slide import Slide
+from immunescape.study import Input, Study
+
+__all__ = ["Inputs", "Opened", "open_inputs", "with_model_found"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The files of one run.
+
+    Parameters
+    ----------
+    slide
+        The slide file or OME-Zarr folder.
+    annotations
+        GeoJSON with regions drawn by hand.
+    labels
+        One label image, or nuclei and cells.
+    calls
+        Table of imported calls.
+    study
+        The study file, if there is one: files that it names are looked for beside it too.
+    """
+
+    slide: Path
+    annotations: Path | None = None
+    labels: tuple[Path, ...] = ()
+    calls: Path | None = None
+    study: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What was found in the inputs.
+
+    Parameters
+    ----------
+    slide
+        The slide, lazily.
+    panel
+        Its stains.
+    annotations
+        Regions drawn by hand, in µm; empty without a file.
+    labels
+        Masks made elsewhere; None without a file.
+    calls
+        Path of the imported calls; they are matched once the cells are known.
+    files
+        Name, size and hash of every file; the slide comes first.
+    warnings
+        What a user should know.
+    """
+
+    slide: Slide
+    panel: Panel
+    annotations: Regions
+    labels: ImportedLabels | None
+    calls: Path | None
+    files: tuple[Input, ...]
+    warnings: tuple[str, ...]
+
+
+def open_inputs(inputs: Inputs, study: Study) -> Opened:
+    """Open every input of a run, so that whatever is wrong is said before any work starts.
+
+    Raises
+    ------
+    ImmunescapeError
+        One line that names the file, the thing and the remedy.
+    """
+    inputs = _with_named_by_study(inputs, study)
+    warnings: list[str] = []
+    options = study.slide
+    slide = open_slide(
+        inputs.slide,
+        pixel_size_um=options.pixel_size_um,
+        channel_names=options.channel_names or None,
+        scene=options.scene,
+    )
+    panel, panel_warnings = _panel(slide, study)
+    labels = None
+    if inputs.labels:
+        for path in inputs.labels:
+            _must_exist(path, LabelsError, "--labels")
+        if len(inputs.labels) > 2:
+            raise LabelsError("--labels takes one label image, or two: nuclei and cells")
+        given = (
+            inputs.labels[0] if len(inputs.labels) == 1 else (inputs.labels[0], inputs.labels[1])
+        )
+        labels = read_imported_labels(given, slide, are=options.labels_are)
+    else:
+        require_nuclear(panel, slide.name)
+    if inputs.calls is not None:
+        _must_exist(inputs.calls, CallsError, "--calls")
+    annotations = Regions()
+    if inputs.annotations is not None:
+        _must_exist(inputs.annotations, AnnotationError, "--annotations")
+        annotations = read_annotations(
+            inputs.annotations,
+            pixel_size_um=slide.pixel_size_um,
+            slide_name=slide.name,
+            shape=slide.shape,
+        )
+        warnings += _unused(inputs.annotations, annotations)
+    roles = [("slide", inputs.slide), ("annotations", inputs.annotations)]
+    roles += [("labels", path) for path in inputs.labels] + [("calls", inputs.calls)]
+    files = tuple(_hashed(role, path) for role, path in roles if path is not None)
+    for named in study.input:
+        same = [f for f in files if f.role == named.role and f.file == named.file]
+        if same and same[0].sha256 != named.sha256:
+            warnings.append(f"{named.file} is not the file that the study was made with")
+    return Opened(
+        slide=slide,
+        panel=panel,
+        annotations=annotations,
+        labels=labels,
+        calls=inputs.calls,
+        files=files,
+        warnings=(*slide.warnings, *panel_warnings, *warnings),
+    )
+
+
+def with_model_found(inputs: Inputs, study: Study) -> Study:
+    """Return the study with the path of its own weights, which may lie beside it or the slide."""
+    name = study.segment.model
+    if name in ("compact", *CELLPOSE_MODELS) or Path(name).expanduser().exists():
+        return study
+    for folder in _places(inputs):
+        if (folder / name).is_file():
+            segment = dataclasses.replace(study.segment, model=str(folder / name))
+            return dataclasses.replace(study, segment=segment)
+    return study  # loading it names what is wrong
+
+
+def _places(inputs: Inputs) -> tuple[Path, ...]:
+    beside_study = () if inputs.study is None else (inputs.study.parent,)
+    return (*beside_study, inputs.slide.parent, Path())
+
+
+def _with_named_by_study(inputs: Inputs, study: Study) -> Inputs:
+    """Add the files that a study names and that the caller did not give."""
+
+    def look(role: str) -> tuple[Path, ...]:
+        found = []
+        for named in (i for i in study.input if i.role == role):
+            there = [f / named.file for f in _places(inputs) if (f / named.file).exists()]
+            if not there:
+                raise StudyError(
+                    f"the study names {named.file} as {role}, which lies neither beside it nor "
+                    f"beside the slide; pass --{role}"
+                )
+            found.append(there[0])
+        return tuple(found)
+
+    return dataclasses.replace(
+        inputs,
+        annotations=inputs.annotations or next(iter(look("annotations")), None),
+        calls=inputs.calls or next(iter(look("calls")), None),
+        labels=inputs.labels or look("labels"),
+    )
+
+
+def _panel(slide: Slide, study: Study) -> tuple[Panel, tuple[str, ...]]:
+    """Return the study's panel where it has one, else what the channel names tell."""
+    if not study.panel:
+        match = match_panel(slide.channels, nuclear=study.slide.nuclear, slide_name=slide.name)
+        return match.panel, match.warnings
+    absent = [s.channel for s in study.panel if s.channel not in slide.channels]
+    if absent:
+        raise PanelError(
+            f"the study's panel names the channel {absent[0]!r}, but {slide.name} has "
+            f"{', '.join(slide.channels)}; correct the panel or pass --channel-names"
+        )
+    stains = study.panel
+    if study.slide.nuclear:
+        known = [s.channel for s in stains]
+        for name in study.slide.nuclear:
+            if name not in known:
+                raise PanelError(
+                    f"--nuclear names {name!r}, which is not in the study's panel; "
+                    f"it has {', '.join(known)}"
+                )
+        chosen = set(study.slide.nuclear)
+        stains = tuple(
+            dataclasses.replace(s, role="nuclear")
+            if s.channel in chosen
+            else dataclasses.replace(s, role="nuclear_unused")
+            if s.role == "nuclear"
+            else s
+            for s in stains
+        )
+    panel = Panel(stains)
+    named = {s.channel for s in stains}
+    left = [c for c in slide.channels if c not in named]
+    warnings = [f"the study's panel leaves out the channel {c!r}; it is not measured" for c in left]
+    warnings += [
+        f"no channel shows {m}; metrics that need it are not evaluable" for m in panel.missing
+    ]
+    return panel, tuple(warnings)
+
+
+def _unused(path: Path, annotations: Regions) -> list[str]:
+    return [
+        f"{path.name}: {count} object(s) of class {name!r} mean nothing here and are not used"
+        for name, count in annotations.unknown.items()
+    ]
+
+
+def _must_exist(path: Path, error: type[ImmunescapeError], flag: str) -> None:
+    if not path.exists():
+        raise error(f"{path.name} does not exist; pass an existing file with {flag}")
+
+
+def _hashed(role: str, path: Path) -> Input:
+    found = fingerprint(path)
+    return Input(
+        role=role,  # type: ignore[arg-type]
+        file=path.name,
+        size_bytes=found.size_bytes,
+        sha256=found.sha256,
+    )

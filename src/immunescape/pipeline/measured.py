@@ -1,0 +1,227 @@
+"""The first half: pixels in, labels and measurements out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.blocks import Plane, Progress, iter_blocks, silent
+from immunescape.errors import LabelsError
+from immunescape.io.labels import LabelStore
+from immunescape.margin import GridMask, tissue_mask
+from immunescape.measure import measure_cells
+from immunescape.panel import require_nuclear
+from immunescape.pipeline.provenance import Recorder
+from immunescape.segment import grow_cells, segment_nuclei
+
+if TYPE_CHECKING:
+    from immunescape.cells import CellTable
+    from immunescape.io.labels import ImportedLabels
+    from immunescape.panel import Panel
+    from immunescape.slide import Slide
+    from immunescape.study import Study
+
+__all__ = ["Labelled", "Measured", "copy_plane", "label_slide", "measure_labelled", "measure_slide"]
+
+_COPY_PX = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The label images of one slide.
+
+    Parameters
+    ----------
+    store
+        Where they are kept; the tissue mask will join them.
+    nuclei, cells
+        ``(y, x)`` int32, 0 is background; nuclei are None where only cells were imported.
+    origin
+        How they came about: the model and its hash, or that they were imported.
+    warnings
+        What was noticed.
+    """
+
+    store: LabelStore
+    nuclei: Plane | None
+    cells: Plane
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Labels and measurements of one slide: all that the analysis needs of the pixels.
+
+    Parameters
+    ----------
+    name
+        Name of the slide.
+    shape
+        Height and width in pixels.
+    pixel_size_um
+        Edge of a pixel in µm.
+    panel
+        The stains that were measured.
+    cells
+        Measurements of every cell.
+    nuclei, cell_labels
+        Label images; nuclei are None where only cells were imported.
+    tissue
+        Tissue mask on the working grid.
+    origin
+        How the labels came about.
+    warnings
+        What a reader of the numbers should know; those of the labels are among them.
+    label_warnings
+        What was noticed while cells were found.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    pixel_size_um: float
+    panel: "Panel"
+    cells: "CellTable"
+    nuclei: Plane | None
+    cell_labels: Plane
+    tissue: GridMask
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    label_warnings: tuple[str, ...] = ()
+
+
+def measure_slide(
+    slide: "Slide",
+    panel: "Panel",
+    store: LabelStore | Path,
+    study: "Study",
+    *,
+    labels: "ImportedLabels | None" = None,
+    progress: Progress = silent,
+) -> Measured:
+    """Segment a slide, or take imported labels, and measure every cell.
+
+    Parameters
+    ----------
+    slide
+        The slide; its pixels are read block by block.
+    panel
+        Its stains; one of them must be nuclear unless labels are given.
+    store
+        Where the label images and the tissue mask are written: a store, or a folder to make.
+    study
+        Parameters of each step.
+    labels
+        Masks made elsewhere, in place of the segmentation.
+    progress
+        Called as the work goes on.
+
+    Returns
+    -------
+    Measured
+        What `analyse` needs. A slide without any nucleus gives a table without rows.
+
+    Raises
+    ------
+    PanelError
+        If no channel shows nuclei and no labels are given.
+    LabelsError
+        If imported labels hold no cell at all.
+    """
+    if isinstance(store, Path):
+        store = LabelStore.create(store, slide.pixel_size_um)
+    labelled = label_slide(slide, panel, store, study, labels=labels, progress=progress)
+    return measure_labelled(slide, panel, labelled, study, progress=progress)
+
+
+def label_slide(
+    slide: "Slide",
+    panel: "Panel",
+    store: LabelStore,
+    study: "Study",
+    *,
+    labels: "ImportedLabels | None" = None,
+    progress: Progress = silent,
+    recorder: Recorder | None = None,
+) -> Labelled:
+    """Find the cells of a slide, or take imported ones; see `measure_slide`."""
+    recorder = recorder or Recorder()
+    warnings: tuple[str, ...] = ()
+    nuclei: Any = None
+    with recorder.step("segment"):
+        if labels is None:
+            nuclei = store.add("nuclei", slide.shape)
+            channels = tuple(s.channel for s in require_nuclear(panel, slide.name))
+            found = segment_nuclei(slide, channels, nuclei, study.segment, progress=progress)
+            warnings = found.warnings
+            origin: dict[str, Any] = {
+                "labels": "segmented",
+                "model": found.model,
+                "model_sha256": found.model_sha256,
+                "device": found.device,
+                "threads": found.threads,
+            }
+        else:
+            origin = {"labels": "imported"}
+            if labels.nuclei is not None:
+                nuclei = store.add("nuclei", slide.shape)
+                copy_plane(labels.nuclei, nuclei, progress)
+        cells = store.add("cells", slide.shape)
+        if labels is not None and labels.cells is not None:
+            copy_plane(labels.cells, cells, progress)
+        else:
+            grow_cells(nuclei, cells, slide.pixel_size_um, study.segment.grow_um)
+    with recorder.step("pyramid"):
+        for name in ("cells",) if nuclei is None else ("nuclei", "cells"):
+            store.finish(name)
+    return Labelled(store, nuclei, cells, origin, warnings)
+
+
+def measure_labelled(
+    slide: "Slide",
+    panel: "Panel",
+    labelled: Labelled,
+    study: "Study",
+    *,
+    progress: Progress = silent,
+    recorder: Recorder | None = None,
+) -> Measured:
+    """Measure the cells that label images show, and find the tissue; see `measure_slide`."""
+    recorder = recorder or Recorder()
+    with recorder.step("measure"):
+        cells = measure_cells(
+            slide, labelled.nuclei, labelled.cells, panel, study.measure, progress=progress
+        )
+        if len(cells) == 0 and labelled.origin.get("labels") == "imported":
+            raise LabelsError(
+                f"the labels given for {slide.name} hold no cell; pass a label image in which "
+                "each cell has its own positive number"
+            )
+    with recorder.step("tissue"):
+        tissue = tissue_mask(
+            slide, labelled.cells, slide.pixel_size_um, study.tissue, progress=progress
+        )
+        kept = labelled.store.add("tissue", tissue.mask.mask.shape, tissue.mask.grid_um)
+        kept[...] = tissue.mask.mask.astype("int32")
+        labelled.store.finish("tissue")
+    return Measured(
+        name=slide.name,
+        shape=slide.shape,
+        pixel_size_um=slide.pixel_size_um,
+        panel=panel,
+        cells=cells,
+        nuclei=labelled.nuclei,
+        cell_labels=labelled.cells,
+        tissue=tissue.mask,
+        origin=labelled.origin,
+        warnings=(*labelled.warnings, *tissue.warnings),
+        label_warnings=labelled.warnings,
+    )
+
+
+def copy_plane(source: Plane, target: Any, progress: Progress = silent) -> None:
+    """Copy a label image block by block."""
+    blocks = list(iter_blocks((source.shape[-2], source.shape[-1]), _COPY_PX))
+    for done, block in enumerate(blocks, start=1):
+        target[block.slices] = source[block.slices]
+        progress("import labels", done, len(blocks))

@@ -1,0 +1,70 @@
+"""The files of one result."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from immunescape.io.geojson import write_regions
+from immunescape.io.output import atomic_path
+from immunescape.io.tables import write_cells, write_csv
+from immunescape.results import SlideResult
+from immunescape.study import Study, write_study
+
+__all__ = ["EDITS_COLUMNS", "update_outputs", "write_outputs"]
+
+EDITS_COLUMNS = ("time", "user", "action", "x_um", "y_um", "before", "after", "reason")
+
+_TABLES = ("regions", "bands", "contacts", "summary", "gates")
+
+
+def write_outputs(
+    folder: Path, result: SlideResult, study: Study, pixel_size_um: float, *, csv: bool
+) -> None:
+    """Write every table of a result into a folder; the provenance comes last.
+
+    Parameters
+    ----------
+    folder
+        An existing folder.
+    result
+        What was computed.
+    study
+        The study with its inputs, so that the folder repeats itself.
+    pixel_size_um
+        Edge of a pixel; regions are written in pixels of the slide.
+    csv
+        Write the cells as CSV in place of parquet.
+    """
+    write_study(folder / "study.toml", study)
+    if not (folder / "edits.csv").exists():
+        write_csv(folder / "edits.csv", pd.DataFrame(columns=list(EDITS_COLUMNS)))
+    write_cells(folder, result.cells, csv=csv)
+    write_regions(folder / "regions.geojson", result.shapes, pixel_size_um)
+    for name in _TABLES:
+        write_csv(folder / f"{name}.csv", result.tables[name])
+    with atomic_path(folder / "provenance.json") as beside:
+        text = json.dumps(result.provenance, indent=2, ensure_ascii=False)
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def update_outputs(
+    folder: Path, result: SlideResult, study: Study, pixel_size_um: float, *, csv: bool
+) -> None:
+    """Replace the tables of a result whose labels stay; see `write_outputs`.
+
+    All files are written beside the folder first, so that a failure leaves the older result whole.
+    """
+    stage = folder.parent / f".{folder.name}.partial-{os.getpid()}"
+    try:
+        stage.mkdir()
+        if (folder / "edits.csv").exists():
+            shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
+        write_outputs(stage, result, study, pixel_size_um, csv=csv)
+        (folder / ("cells.parquet" if csv else "cells.csv")).unlink(missing_ok=True)
+        for path in sorted(stage.iterdir(), key=lambda p: p.name == "provenance.json"):
+            os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)

@@ -1,0 +1,88 @@
+"""What produced a result: versions, wall time and peak memory of each step, no personal data."""
+
+import platform
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+
+from immunescape import __version__
+
+__all__ = ["Recorder", "StepRecord", "versions"]
+
+_PACKAGES = (
+    "cellpose", "imagecodecs", "numba", "numpy", "pandas", "pyarrow", "scikit-image",
+    "scikit-learn", "scipy", "shapely", "tifffile", "torch", "zarr",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package, of Python and of the libraries that compute."""
+    found = {"immunescape": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """Cost of one step: wall time, and peak resident memory of the process during it."""
+
+    step: str
+    wall_s: float
+    peak_memory_mb: float
+    reused: bool = False
+
+
+@dataclass
+class Recorder:
+    """Records the cost of each step of one run.
+
+    Parameters
+    ----------
+    interval_s
+        How often resident memory is sampled while a step runs.
+    """
+
+    interval_s: float = 0.02
+    records: list[StepRecord] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Record the block as one step; nothing is recorded if it fails."""
+        process = psutil.Process()
+        peak = process.memory_info().rss
+        done = threading.Event()
+
+        def watch() -> None:
+            nonlocal peak
+            while not done.wait(self.interval_s):
+                peak = max(peak, process.memory_info().rss)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        begun = time.perf_counter()
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+        wall_s = time.perf_counter() - begun
+        peak = max(peak, process.memory_info().rss)
+        self.records.append(StepRecord(name, round(wall_s, 3), round(peak / 2**20, 1)))
+
+    def reuse(self, name: str) -> None:
+        """Record that a step's earlier output was used again."""
+        self.records.append(StepRecord(name, 0.0, 0.0, reused=True))
+
+    def as_rows(self) -> list[Mapping[str, Any]]:
+        """Return the records as plain values for JSON."""
+        return [vars(record) for record in self.records]

@@ -1,0 +1,131 @@
+"""Which steps a run can take over from an earlier result: each is keyed by all that decides it."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from immunescape.errors import OutputError
+from immunescape.io import fingerprint
+from immunescape.panel import Panel
+from immunescape.segment import COMPACT_WEIGHTS
+from immunescape.slide import Slide
+from immunescape.study import Input, Study
+
+__all__ = ["Earlier", "StageKeys", "earlier_result", "stage_keys"]
+
+# The tile bounds memory and the device does the arithmetic; the model is keyed by its weights.
+_NO_EFFECT = {"tile_px", "block_px", "device", "model"}
+
+
+@dataclass(frozen=True)
+class StageKeys:
+    """Hash of everything that decides the labels, and the measurements made with them."""
+
+    labels: str
+    measurements: str
+
+
+def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ...]) -> StageKeys:
+    """Return the keys of the two stages that read pixels.
+
+    Parameters
+    ----------
+    slide
+        The opened slide.
+    panel
+        Its stains.
+    study
+        Parameters.
+    inputs
+        The files given, with their hashes.
+    """
+    imported = [i.sha256 for i in inputs if i.role == "labels"]
+    source = [i.sha256 for i in inputs if i.role == "slide"]
+    labels = {
+        "slide": source,
+        "scene": study.slide.scene,
+        "pixel_size_um": slide.pixel_size_um,
+        "imported": imported,
+        "labels_are": study.slide.labels_are if imported else "",
+        "nuclear": [s.channel for s in panel.nuclear] if not imported else [],
+        "segment": _settings(study.segment) if not imported else study.segment.grow_um,
+        "model": _model_key(study.segment.model) if not imported else "",
+    }
+    measurements = {
+        "labels": labels,
+        "panel": [(slide.index(s.channel), s.marker, s.compartment) for s in panel.measured],
+        "measure": _settings(study.measure),
+        "tissue": _settings(study.tissue),
+    }
+    return StageKeys(_digest(labels), _digest(measurements))
+
+
+def _model_key(name: str) -> str:
+    """Return the hash of the weights, or the name of a network that Cellpose keeps."""
+    path = COMPACT_WEIGHTS if name == "compact" else Path(name).expanduser()
+    return fingerprint(path).sha256 if path.is_file() else name
+
+
+def _settings(params: Any) -> dict[str, Any]:
+    return {k: v for k, v in dataclasses.asdict(params).items() if k not in _NO_EFFECT}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier run left in a result folder.
+
+    Parameters
+    ----------
+    slide_sha256
+        Hash of the slide it was made from.
+    keys
+        Keys of its stages.
+    measured_columns
+        Columns of its cell table that were measured rather than concluded.
+    origin
+        How its labels came about.
+    warnings, label_warnings
+        What was noticed while the pixels were read, and while cells were found in them.
+    """
+
+    slide_sha256: str
+    keys: StageKeys
+    measured_columns: tuple[str, ...]
+    origin: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    label_warnings: tuple[str, ...]
+
+
+def earlier_result(folder: Path) -> Earlier | None:
+    """Read what an earlier run left in a folder; None where there is no folder.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds something else than a result.
+    """
+    if not folder.exists():
+        return None
+    try:
+        data = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        return Earlier(
+            slide_sha256=data["input"]["sha256"],
+            keys=StageKeys(**data["stages"]["keys"]),
+            measured_columns=tuple(data["stages"]["measured_columns"]),
+            origin=data["segmentation"],
+            warnings=tuple(data["stages"]["warnings"]),
+            label_warnings=tuple(data["stages"]["label_warnings"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"the folder {folder.name} exists and holds no complete result; "
+            "pass --overwrite to replace it, or another folder with -o"
+        ) from error

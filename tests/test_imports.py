@@ -1,0 +1,31 @@
+"""The command line starts light: a fresh process loads no window system and no network."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "cellpose", "napari", "qtpy", "magicgui", "PyQt6", "matplotlib")
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}; import sys; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import immunescape, immunescape.cli",
+        "import immunescape.cli.app",
+        "import immunescape.cli.run, immunescape.cli.demo, immunescape.cli.train",
+        "import immunescape.segment, immunescape.study, immunescape.pipeline",
+    ],
+)
+def test_nothing_heavy_is_loaded(statement):
+    assert loaded_after(statement).isdisjoint(HEAVY)
+
+
+def test_the_package_itself_loads_no_table_library():
+    assert loaded_after("import immunescape, immunescape.cli").isdisjoint({"pandas", "scipy"})

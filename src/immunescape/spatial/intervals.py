@@ -123,7 +123,7 @@ def rate_ratio_interval(
     --------
     >>> low, high = rate_ratio_interval(20, 1.0, 10, 1.0)
     >>> round(low, 3), round(high, 3)
-    (0.893, 4.774)
+    (0.894, 4.785)
     """
     if count + base_count == 0 or not (exposure > 0 and base_exposure > 0):
         return Interval(math.nan, math.nan)
@@ -167,7 +167,7 @@ def log_odds_ratio(
     --------
     >>> value, low, high = log_odds_ratio(3, 1, 1, 3)
     >>> round(value, 3), round(low, 3), round(high, 3)
-    (1.695, -1.238, 4.628)
+    (1.695, -1.01, 4.4)
     """
     a, b, c, d = (x + 0.5 for x in (positive, negative, base_positive, base_negative))
     value = math.log(a * d / (b * c))

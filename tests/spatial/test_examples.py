@@ -1,0 +1,12 @@
+import doctest
+
+import pytest
+
+from immunescape.spatial import intervals, kinds
+
+
+@pytest.mark.parametrize("module", [intervals, kinds], ids=lambda module: module.__name__)
+def test_examples_in_docstrings_are_true(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -93,9 +93,10 @@ def _tissue_glow(ground: Ground, params: FieldParams, rng: np.random.Generator) 
         for m in masks
     )
     cloud = np.exp(0.3 * smooth_noise((height, width), 18 / pixel, rng))
-    ridges = np.abs(smooth_noise((height, width), 4.0 / pixel, rng))
-    fibres = np.exp(-((ridges / 0.18) ** 2)) * (1 - nests)
-    glow = section * cloud * (0.8 + 0.5 * fibres)
+    ridges = np.abs(smooth_noise((height, width), 6.0 / pixel, rng))
+    ridges += 0.5 * np.abs(smooth_noise((height, width), 2.0 / pixel, rng))
+    fibres = np.exp(-((ridges / 0.5) ** 2)) * (1 - nests)
+    glow = section * cloud * (0.75 + 0.6 * fibres)
     return np.asarray(params.photons * params.autofluorescence * glow, np.float32)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from immunescape.errors import OutputError
 from immunescape.io.geojson import write_regions
 from immunescape.io.output import atomic_path, check_folder_name
+from immunescape.io.write_ome_tiff import write_ome_tiff
 from immunescape.regions import Regions
 from immunescape.simulate.field import SimulatedField, simulate_patient
 from immunescape.simulate.settings import CHANNELS, FieldParams
@@ -43,7 +44,7 @@ def write_field(field: SimulatedField, folder: Path) -> None:
     truth = folder / "truth"
     try:
         truth.mkdir(parents=True, exist_ok=True)
-        _write_image(folder / f"{name}.ome.tif", field.image, pixel)
+        write_ome_tiff(folder / f"{name}.ome.tif", field.image, CHANNELS, pixel)
         for kind, labels in (("nuclei", field.nuclei), ("cells", field.cells)):
             _write_labels(truth / f"{name}_{kind}.tif", labels)
         for table in ("cells", "regions", "contacts", "summary"):
@@ -96,48 +97,6 @@ def write_patient(
     with atomic_path(folder / "samples.csv") as beside:
         sheet.to_csv(beside, index=False, lineterminator="\n")
     return fields
-
-
-def _write_image(path: Path, image: npt.NDArray[np.uint16], pixel_size_um: float) -> None:
-    import tifffile
-
-    with atomic_path(path) as beside:
-        tifffile.imwrite(
-            beside,
-            image,
-            description=_ome_xml(image, path.name, pixel_size_um).encode(),
-            metadata=None,
-            photometric="minisblack",
-            tile=(512, 512),
-            compression="zlib",
-            compressionargs={"level": 9},
-            predictor=True,
-            resolution=(1e4 / pixel_size_um, 1e4 / pixel_size_um),
-            resolutionunit="CENTIMETER",
-            software=False,
-        )
-
-
-def _ome_xml(image: npt.NDArray[np.uint16], file_name: str, pixel_size_um: float) -> str:
-    """Describe the image as OME does; no identifier in it is random, so files repeat exactly."""
-    c, height, width = image.shape
-    channels = "".join(
-        f'<Channel ID="Channel:0:{k}" Name="{name}" SamplesPerPixel="1"/>'
-        for k, name in enumerate(CHANNELS)
-    )
-    planes = "".join(
-        f'<TiffData IFD="{k}" FirstC="{k}" FirstZ="0" FirstT="0" PlaneCount="1"/>' for k in range(c)
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>'
-        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
-        f'<Image ID="Image:0" Name="{file_name.removesuffix(".ome.tif")}">'
-        f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" BigEndian="false" '
-        f'SizeX="{width}" SizeY="{height}" SizeC="{c}" SizeZ="1" SizeT="1" '
-        f'PhysicalSizeX="{pixel_size_um}" PhysicalSizeXUnit="µm" '
-        f'PhysicalSizeY="{pixel_size_um}" PhysicalSizeYUnit="µm">'
-        f"{channels}{planes}</Pixels></Image></OME>"
-    )
 
 
 def _write_labels(path: Path, labels: npt.NDArray[np.int32]) -> None:

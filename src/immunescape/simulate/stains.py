@@ -101,7 +101,7 @@ def _add_nuclei(
 ) -> None:
     """Add nuclei to an image of light; tumour nuclei show nucleoli as holes of that depth."""
     pixel, pad, n = params.pixel_size_um, pad_px(params), len(bodies)
-    side = 512
+    side = 256
     chromatin = 0.8 * smooth_noise((side, side), 0.55 / pixel, rng)
     chromatin += 0.6 * smooth_noise((side, side), 1.3 / pixel, rng)
     holes = np.where(bodies.kind == TUMOUR, nucleoli, 0.25 * nucleoli)

@@ -385,3 +385,19 @@ def test_doubling_the_pixel_doubles_lengths(seed):
     np.testing.assert_allclose(two[["x_um", "y_um"]], 2 * one[["x_um", "y_um"]])
     np.testing.assert_allclose(two["area_um2"], 4 * one["area_um2"])
     np.testing.assert_allclose(two["solidity"], one["solidity"])
+
+
+def test_lazy_planes_give_the_same_table():
+    import dask.array as da
+    import zarr
+
+    cells, nuclei = scattered(5)
+    image = np.random.default_rng(5).integers(0, 255, (2, *cells.shape), dtype=np.uint8)
+    plain = measure(cells, *image, nuclei=nuclei)
+    stored = zarr.array(cells, chunks=(50, 50))
+    slide = Slide("lazy", (da.from_array(image, chunks=(1, 64, 64)),), ("c0", "c1"), 1.0)
+    lazy = measure_cells(
+        slide, da.from_array(nuclei, chunks=33), stored, Panel((CELL, MEMBRANE)),
+        MeasureParams(block_px=64),
+    ).frame  # fmt: skip
+    pd.testing.assert_frame_equal(lazy, plain, check_exact=True)

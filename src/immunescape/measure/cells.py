@@ -11,15 +11,6 @@ import pandas as pd
 from immunescape.blocks import Block, Plane, Progress, iter_blocks, map_blocks, silent
 from immunescape.cells import CellTable
 from immunescape.errors import LabelsError
-from immunescape.measure._kernels import (
-    CLASSES,
-    convex_areas,
-    find_runs,
-    hull_points,
-    moments,
-    slots,
-    sum_slots,
-)
 from immunescape.panel import COMPARTMENTS, Panel, Stain
 from immunescape.params import Between, Params
 from immunescape.slide import Slide
@@ -28,8 +19,9 @@ __all__ = ["MeasureParams", "measure_cells"]
 
 _STEP = "measure"
 _ROUNDING = 1e-9
+_CLASSES = 4
 _LATER = ("unshared", "p35", "fraction")
-# Which of the four disjoint parts make up a compartment: bit 0 nucleus, bit 1 rim.
+# Which of the four disjoint parts make up a compartment: bit 0 is the nucleus, bit 1 the rim.
 _PARTS = {"nucleus": (1, 3), "cytoplasm": (0, 2), "membrane": (2, 3), "cell": (0, 1, 2, 3)}
 
 
@@ -174,6 +166,9 @@ def _measure_block(
     lock: Lock,
 ) -> _Sums:
     """Measure the pixels of one block; the halo only decides what is rim."""
+    from immunescape.measure._hull import hull_points
+    from immunescape.measure._kernels import find_runs, moments, slots, sum_slots
+
     outer = block.grown(int(reach.max()), slide.shape)
     with lock:  # readers of files need not be safe to share between threads
         labels = _compact(cells[outer.slices], np.int32)
@@ -181,14 +176,14 @@ def _measure_block(
     height, width = block.shape
     runs, found = find_runs(labels, top, left, height, width)
     n = len(found)
-    shape = (n, len(indices), CLASSES)
+    shape = (n, len(indices), _CLASSES)
     stain = np.zeros(shape, np.float64)
     left_out = np.zeros(shape, np.int64)
     if not n:
         nothing = np.zeros((0, 0), np.int64)
         return _Sums(
             found.astype(np.int64), nothing.reshape(0, 6), np.zeros(0, bool),
-            nothing.reshape(0, CLASSES), stain, left_out, nothing.reshape(0, 3),
+            nothing.reshape(0, _CLASSES), stain, left_out, nothing.reshape(0, 3),
         )  # fmt: skip
     sums, framed = moments(runs, n, block.y0, block.x0, *slide.shape)
     if nuclei is None:
@@ -197,15 +192,15 @@ def _measure_block(
         with lock:
             nucleus = _compact(nuclei[block.slices], np.int32)
     slot = slots(labels, nucleus, runs, n, top, left, height, width, reach)
-    pixels = np.bincount(slot.ravel(), minlength=CLASSES * n)[: CLASSES * n]
+    pixels = np.bincount(slot.ravel(), minlength=_CLASSES * n)[: _CLASSES * n]
     for c, index in enumerate(indices):
         with lock:
             values = slide.read(block, (slide.channels[index],))[0]
-        total, missing = sum_slots(slot, _compact(values), CLASSES * n)
-        stain[:, c] = total.reshape(n, CLASSES)
-        left_out[:, c] = missing.reshape(n, CLASSES)
+        total, missing = sum_slots(slot, _compact(values), _CLASSES * n)
+        stain[:, c] = total.reshape(n, _CLASSES)
+        left_out[:, c] = missing.reshape(n, _CLASSES)
     return _Sums(
-        found.astype(np.int64), sums, framed, pixels.reshape(n, CLASSES), stain, left_out,
+        found.astype(np.int64), sums, framed, pixels.reshape(n, _CLASSES), stain, left_out,
         hull_points(runs, n, block.y0, block.x0),
     )  # fmt: skip
 
@@ -219,10 +214,10 @@ def _merge(parts: list[_Sums], n_stains: int) -> _Sums:
     """Add up the sums of each label over the blocks; labels come out sorted."""
     parts = [part for part in parts if len(part.labels)]
     if not parts:
-        empty = np.zeros((0, n_stains, CLASSES))
+        empty = np.zeros((0, n_stains, _CLASSES))
         none = np.zeros((0, 6), np.int64)
         return _Sums(
-            none[:, 0], none, none[:, 0] > 0, none[:, :CLASSES], empty, empty.astype(np.int64),
+            none[:, 0], none, none[:, 0] > 0, none[:, :_CLASSES], empty, empty.astype(np.int64),
             none[:, :3],
         )  # fmt: skip
     labels, which = np.unique(np.concatenate([p.labels for p in parts]), return_inverse=True)
@@ -290,6 +285,8 @@ def _eccentricity(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 def _convex_px(sums: _Sums) -> npt.NDArray[np.int64]:
     """Return the number of pixels in the convex hull of each label."""
+    from immunescape.measure._hull import convex_areas
+
     start = np.searchsorted(sums.hull[:, 0], np.arange(len(sums.labels) + 1))
     return np.asarray(
         convex_areas(np.ascontiguousarray(sums.hull[:, 1:]), start.astype(np.int64)), np.int64

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Annotated
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -193,46 +192,9 @@ def _block_edges(
     labels: npt.NDArray[np.int32], top: int, left: int, gap_px: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the packed pairs of one block and how many edges each has."""
-    packed = _emit(labels, top, left, gap_px)
+    from immunescape.spatial._edges import emit_edges
+
+    packed = emit_edges(labels, top, left, gap_px)
     packed.sort()
     first = np.flatnonzero(np.diff(packed, prepend=-1))
     return packed[first], np.diff(first, append=len(packed))
-
-
-@numba.njit(cache=True, nogil=True)
-def _emit(labels, top, left, gap_px):  # type: ignore[no-untyped-def]
-    """Return one packed pair an edge whose lower or right pixel lies from (top, left) on."""
-    height, width = labels.shape
-    out = np.empty(4096, np.int64)
-    n = 0
-    above = np.zeros(width, np.int32)
-    above_y = np.zeros(width, np.int64)
-    for y in range(height):
-        before = np.int32(0)
-        before_x = 0
-        if n + 2 * width > out.size:
-            larger = np.empty(2 * out.size + 2 * width, np.int64)
-            larger[:n] = out[:n]
-            out = larger
-        for x in range(width):
-            label = labels[y, x]
-            if label <= 0:
-                continue
-            if y >= top and x >= left:
-                if before > 0 and before != label and x - before_x - 1 <= gap_px:
-                    out[n] = _pack(before, label)
-                    n += 1
-                other = above[x]
-                if other > 0 and other != label and y - above_y[x] - 1 <= gap_px:
-                    out[n] = _pack(other, label)
-                    n += 1
-            before = label
-            before_x = x
-            above[x] = label
-            above_y[x] = y
-    return out[:n].copy()
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _pack(a, b):  # type: ignore[no-untyped-def]
-    return (np.int64(min(a, b)) << 32) | np.int64(max(a, b))

@@ -70,18 +70,18 @@ def open_slide(
 
 def _read(path: Path, scene: str | int | None, names: tuple[str, ...] | None) -> Found:
     try:
-        if path.is_dir():
-            from immunescape.io.ome_zarr import read_ome_zarr
-
-            return read_ome_zarr(path, scene)
-        with path.open("rb") as handle:
-            start = handle.read(16)
+        folder = path.is_dir()
+        start = b"" if folder else _start(path)
     except FileNotFoundError:
         raise SlideError(f"{path.name} does not exist; check the path") from None
     except PermissionError:
         raise SlideError(f"{path.name} may not be read; check its permissions") from None
     except (OSError, ValueError):
         raise SlideError(f"{path.name} cannot be read; check the path") from None
+    if folder:
+        from immunescape.io.ome_zarr import read_ome_zarr
+
+        return read_ome_zarr(path, scene)
     if not start:
         raise SlideError(f"{path.name} is empty; copy it again")
     if not start.startswith(_TIFF):
@@ -92,6 +92,11 @@ def _read(path: Path, scene: str | int | None, names: tuple[str, ...] | None) ->
 
     with opened(path) as tif:
         return _read_tiff(tif, path, scene, names)
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        return handle.read(16)
 
 
 def _read_tiff(

@@ -33,13 +33,18 @@ def opened(path: Path) -> "Iterator[TiffFile]":
     from tifffile import TiffFile, TiffFileError
 
     logger = logging.getLogger("tifffile")
-    logger.addFilter(_silent)
+    complaints = _Complaints()
+    logger.addFilter(complaints)
     try:
         with TiffFile(path) as tif:
             if not len(tif.pages) or not tif.pages[0].shape:
                 raise SlideError(f"{path.name} holds no image; copy or export it again")
             yield tif
+        if complaints.grave:
+            raise ValueError("a directory entry points outside the file")
     except SlideError:
+        if complaints.grave:
+            raise _damaged(path) from None
         raise
     except PermissionError:
         raise SlideError(f"{path.name} may not be read; check its permissions") from None
@@ -47,15 +52,29 @@ def opened(path: Path) -> "Iterator[TiffFile]":
         TiffFileError, struct.error, ValueError, KeyError, IndexError, TypeError, OSError,
         AttributeError, ZeroDivisionError, OverflowError,
     ) as error:  # fmt: skip
-        raise SlideError(
-            f"{path.name} is a damaged or truncated TIFF; copy or export it again"
-        ) from error
+        raise _damaged(path) from error
     finally:
-        logger.removeFilter(_silent)
+        logger.removeFilter(complaints)
 
 
-def _silent(record: logging.LogRecord) -> bool:
-    return False
+def _damaged(path: Path) -> SlideError:
+    return SlideError(f"{path.name} is a damaged or truncated TIFF; copy or export it again")
+
+
+class _Complaints(logging.Filter):
+    """Keeps tifffile's log quiet and remembers whether part of the file is out of reach."""
+
+    _GRAVE = ("invalid value offset", "corrupted", "invalid offset", "invalid page offset")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grave = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR and any(word in text for word in self._GRAVE):
+            self.grave = True
+        return False
 
 
 def check_whole(path: Path, pages: "Sequence[TiffPage]") -> None:

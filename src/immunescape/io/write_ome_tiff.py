@@ -1,5 +1,6 @@
 """Writing a slide as a tiled OME-TIFF with a pyramid."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -108,7 +109,8 @@ def write_ome_tiff(
     except ValueError as error:
         raise SlideError(f"{path.name} cannot be stored as OME-TIFF: {error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
     return path
 
 

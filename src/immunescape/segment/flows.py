@@ -152,6 +152,7 @@ def _spread(labels: Any, boxes: Any, flows: Any) -> None:
             dy = heat[y + 1, x] - heat[y - 1, x]
             dx = heat[y, x + 1] - heat[y, x - 1]
             length = np.sqrt(dy * dy + dx * dx)
-            if length > 0.0:
+            # Less than this share of the heat itself is rounding, as at the centre.
+            if length > 1e-9 * heat[y, x]:
                 flows[0, y0 + y - 1, x0 + x - 1] = dy / length
                 flows[1, y0 + y - 1, x0 + x - 1] = dx / length

@@ -1,6 +1,7 @@
 """Black and white of a channel, taken from the whole slide so that no tile has its own."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ __all__ = ["Levels", "slide_levels"]
 
 _SAMPLE_PX = 256
 _SAMPLES = 64
+_SAMPLES_DOWN = 8
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,11 @@ def slide_levels(
     """
     height, width = slide.shape
     rows, columns = -(-height // _SAMPLE_PX), -(-width // _SAMPLE_PX)
-    chosen = np.unique(np.linspace(0, rows * columns - 1, _SAMPLES).round().astype(int))
-    if rows * columns > _SAMPLES and columns > 1:
-        # A step that divides the grid's width would sample a few columns only.
-        chosen = np.unique((chosen + np.arange(len(chosen)) % columns) % (rows * columns))
+    across = min(columns, max(_SAMPLES // min(rows, _SAMPLES_DOWN), 1))
+    down = min(rows, _SAMPLES // across)
     samples = []
-    for index in chosen.tolist():
-        y, x = (index // columns) * _SAMPLE_PX, (index % columns) * _SAMPLE_PX
+    for row, column in product(_spread(rows, down), _spread(columns, across)):
+        y, x = row * _SAMPLE_PX, column * _SAMPLE_PX
         block = Block(y, min(y + _SAMPLE_PX, height), x, min(x + _SAMPLE_PX, width))
         pixels = slide.read(block, (channel,))[0].ravel()
         samples.append(pixels[np.isfinite(pixels)])
@@ -77,3 +77,9 @@ def slide_levels(
         return Levels(0.0, 0.0)
     low, high = np.percentile(pixels, percentiles)
     return Levels(float(low), float(high))
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Return ``wanted`` of ``count`` numbers, evenly spread, both ends included."""
+    numbers: list[int] = np.linspace(0, count - 1, wanted).round().astype(int).tolist()
+    return numbers

@@ -90,6 +90,8 @@ def load_model(
     if name == "compact":
         return _compact(COMPACT_WEIGHTS, name, device, precision)
     if name in CELLPOSE_MODELS:
+        if name.startswith("cpdino"):
+            _need_dinov3(name)
         return _cellpose(_cellpose_file(name), name, diameter_um, device)
     path = Path(name).expanduser()
     if not path.is_file():
@@ -160,11 +162,8 @@ def _cellpose(path: Path, name: str, diameter_um: float, device: str) -> Model:
         raise ModelError(
             f"{path.name} holds no weights of Cellpose 4; give a file that Cellpose 4 wrote"
         ) from e
-    if backbone != "sam_vitl" and not hasattr(models, "CPDINO"):
-        raise ModelError(
-            f"{name} needs the package dinov3; run pip install "
-            "git+https://github.com/facebookresearch/dinov3, or use the model compact"
-        )
+    if backbone != "sam_vitl":
+        _need_dinov3(name)
     try:
         net = models.CellposeModel(pretrained_model=os.fspath(path), device=torch.device(where)).net
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -185,6 +184,16 @@ def _cellpose(path: Path, name: str, diameter_um: float, device: str) -> Model:
     pixel_um = diameter_um / _CELLPOSE_DIAMETER_PX
     threads = int(torch.get_num_threads())
     return Model(name, _sha256(path), pixel_um, 768, 128, where, threads, predict, net)
+
+
+def _need_dinov3(name: str) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("dinov3") is None:
+        raise ModelError(
+            f"{name} needs the package dinov3; run pip install "
+            "git+https://github.com/facebookresearch/dinov3, or use the model compact"
+        )
 
 
 def _cellpose_models() -> Any:

@@ -15,7 +15,7 @@ from immunescape.blocks import Block
 __all__ = ["Grid"]
 
 _SAME = 0.1
-"""Pixel sizes that differ by less than this share count as equal: networks bear more."""
+"""Pixel sizes that differ by no more than this share count as equal: networks bear more."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Grid:
     def between(cls, slide_shape: tuple[int, int], pixel_um: float, network_um: float) -> "Grid":
         """Return the grid; pixel sizes within a tenth of each other are taken as they are."""
         ratio = network_um / pixel_um
-        return cls(slide_shape, 1.0 if abs(np.log(ratio)) < np.log1p(_SAME) else ratio)
+        return cls(slide_shape, 1.0 if abs(np.log(ratio)) <= np.log1p(_SAME) + 1e-9 else ratio)
 
     @property
     def native(self) -> bool:

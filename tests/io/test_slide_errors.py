@@ -119,6 +119,10 @@ BAD = {
         lambda p: plain(p, PIXELS[0], metadata=None, description="Aperio Image Library v12"),
         {}, "a brightfield slide scan"),
     "broken ome-xml": (lambda p: changed(p, b"<Pixels", b"<Pixel<"), {}, "cannot be parsed"),
+    "entities in ome-xml": (
+        lambda p: plain(p, PIXELS[0], metadata=None,
+                        description='<!DOCTYPE a [<!ENTITY b "c">]><OME>&b;</OME>'),
+        {}, "cannot be parsed"),
     "no image in ome-xml": (lambda p: changed(p, b"Image", b"Imxge"), {}, "describes no image"),
     "several files": (
         lambda p: plain(p, PIXELS[0], metadata=None, description=(

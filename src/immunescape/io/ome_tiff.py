@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from immunescape.errors import SlideError
 from immunescape.io.found import Found, Scene, choose_scene, level_arrays
-from immunescape.io.tiff_pages import check_whole, is_colour, refuse_colour
+from immunescape.io.tiff_pages import check_whole, is_colour, parse_xml, refuse_colour
 from immunescape.io.tiff_planes import TiffPlanes
 from immunescape.io.units import UnknownUnitError, micrometres
 
@@ -84,7 +84,7 @@ def _local(element: ElementTree.Element) -> str:
 
 def _images(path: Path, xml: str) -> list[_Image]:
     try:
-        root = ElementTree.fromstring(xml)
+        root = parse_xml(xml)
     except ElementTree.ParseError:
         raise SlideError(f"{path.name}: its OME-XML cannot be parsed; export it again") from None
     if any(_local(element) == "BinaryOnly" for element in root):

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from immunescape.errors import SlideError
 from immunescape.io.found import level_arrays
-from immunescape.io.tiff_pages import check_whole, is_colour, refuse_colour
+from immunescape.io.tiff_pages import check_whole, is_colour, parse_xml, refuse_colour
 from immunescape.io.tiff_planes import TiffPlanes
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def qpi_pages(tif: "TiffFile", path: Path) -> QpiPages:
 
 def _xml(path: Path, description: str) -> ElementTree.Element:
     try:
-        return ElementTree.fromstring(description)
+        return parse_xml(description)
     except ElementTree.ParseError:
         raise SlideError(f"{path.name}: a page's XML cannot be parsed; export it again") from None
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from immunescape.io.found import Found
+from immunescape.io.found import Found, Scene, choose_scene
 from immunescape.io.qpi_pages import qpi_pages
 from immunescape.io.tiff_pages import resolution_um
 
@@ -15,7 +15,7 @@ __all__ = ["read_qptiff"]
 _NOMINAL = 0.02
 
 
-def read_qptiff(tif: "TiffFile", path: Path) -> Found:
+def read_qptiff(tif: "TiffFile", path: Path, scene: str | int | None) -> Found:
     """Read the header of a QPTIFF.
 
     A channel is called by its biomarker, or by its name where that is empty or stands twice. The
@@ -25,9 +25,10 @@ def read_qptiff(tif: "TiffFile", path: Path) -> Found:
     Raises
     ------
     SlideError
-        As :func:`immunescape.io.qpi_pages.qpi_pages`.
+        As :func:`immunescape.io.qpi_pages.qpi_pages`, or if a second scene is asked for.
     """
     found = qpi_pages(tif, path)
+    choose_scene(path, [Scene(found.levels[0].shape)], scene)
     biomarkers = [text["Biomarker"] for text in found.texts]
     channels = [
         text["Biomarker"]

@@ -122,10 +122,10 @@ def _read_tiff(
         if "<IsUnmixedComponent>True<" in description and first.dtype.kind == "f":
             from immunescape.io.component import read_component
 
-            return read_component(tif, path)
+            return read_component(tif, path, scene)
         from immunescape.io.qptiff import read_qptiff
 
-        return read_qptiff(tif, path)
+        return read_qptiff(tif, path, scene)
     from immunescape.io.tiff_stack import read_tiff_stack
 
     return read_tiff_stack(tif, path, scene, names)

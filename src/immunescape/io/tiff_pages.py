@@ -4,6 +4,7 @@ import logging
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["check_whole", "is_colour", "opened", "refuse_colour", "resolution_um"]
+__all__ = ["check_whole", "is_colour", "opened", "parse_xml", "refuse_colour", "resolution_um"]
 
 _RESOLUTION_UM = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}
 
@@ -95,6 +96,19 @@ def check_whole(path: Path, pages: "Sequence[TiffPage]") -> None:
             raise SlideError(
                 f"{path.name} is truncated: {size} bytes of at least {end}; copy it again"
             )
+
+
+def parse_xml(text: str) -> ElementTree.Element:
+    """Parse the XML of an image description; documents that declare entities are refused.
+
+    Raises
+    ------
+    xml.etree.ElementTree.ParseError
+        If it is no well-formed XML, or has a document type.
+    """
+    if "<!DOCTYPE" in text:
+        raise ElementTree.ParseError("a document type is not expected")
+    return ElementTree.fromstring(text)  # noqa: S314 - without a document type it has no entities
 
 
 def is_colour(page: "TiffPage") -> bool:

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -23,6 +23,7 @@ def test_garwood_equals_published_limits(count, low, high):
     assert poisson_interval(count) == pytest.approx((low, high), abs=5e-4)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.sampled_from([0.8, 0.95, 0.99]))
 def test_garwood_equals_chi_square_quantiles(count, confidence):
     alpha = 1 - confidence
@@ -54,6 +55,7 @@ def test_wilson_equals_newcombes_examples(k, n, low, high):
     assert wilson_interval(k, n) == pytest.approx((low, high), abs=5e-5)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_wilson_equals_scipy(data):
     n = data.draw(st.integers(1, 5000))
@@ -71,6 +73,7 @@ def test_wilson_of_nothing_none_and_all():
     assert low[2] > 0 and high[2] == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300), st.floats(0.01, 50), st.floats(0.01, 50))
 def test_rate_ratio_equals_clopper_and_pearson(a, b, area_a, area_b):
     low, high = rate_ratio_interval(a, area_a, b, area_b)
@@ -113,6 +116,7 @@ def test_log_odds_ratio_by_hand():
     assert (low, high) == pytest.approx((value - half, value + half))
 
 
+@settings(deadline=None)
 @given(*[st.integers(0, 10**6)] * 4)
 def test_log_odds_ratio_is_finite_and_antisymmetric(a, b, c, d):
     value, low, high = log_odds_ratio(a, b, c, d)

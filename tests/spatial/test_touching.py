@@ -189,7 +189,7 @@ def test_contact_columns_equal_a_recount():
         assert row["distance_to_cd8_um"] == pytest.approx(nearest)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
 def test_order_and_labels_change_nothing(seed):
     cells, pairs = random_slide(seed, n=40)
@@ -204,7 +204,7 @@ def test_order_and_labels_change_nothing(seed):
     pd.testing.assert_frame_equal(contact_table(CellTable(frame), turned), result)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
 def test_contacts_within_the_tissue_are_symmetric(seed):
     cells, pairs = random_slide(seed, n=40)

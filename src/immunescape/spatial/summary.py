@@ -24,9 +24,9 @@ def summarise(
     cells: CellTable,
     pairs: pd.DataFrame,
     areas: RegionAreas,
-    params: SummaryParams = SummaryParams(),  # noqa: B008 (frozen)
+    params: SummaryParams = SummaryParams(),
     *,
-    density: DensityParams = DensityParams(),  # noqa: B008 (frozen)
+    density: DensityParams = DensityParams(),
     missing: Mapping[str, str] | None = None,
     unconfirmed_gates: Sequence[str] = (),
     statistic: str = "",

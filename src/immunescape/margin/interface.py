@@ -57,7 +57,7 @@ def outline(tumour: BaseGeometry, analysed: GridMask, tolerance_um: float) -> Ba
             on_slide = _within(middle, analysed.frame_um)
             open_to = _without_short_runs(open_to, length, 2 * tolerance_um, inner & on_slide)
             lines += _runs_as_lines(dense, open_to & on_slide)
-    return shapely.MultiLineString(lines)
+    return shapely.simplify(shapely.MultiLineString(lines), 1e-6)
 
 
 def line_interface(line: BaseGeometry, analysed: GridMask, tolerance_um: float) -> BaseGeometry:
@@ -77,7 +77,7 @@ def line_interface(line: BaseGeometry, analysed: GridMask, tolerance_um: float) 
         for side in (-tolerance_um, 0.0, tolerance_um):
             near |= analysed.at(middle + side * across)
         lines += _runs_as_lines(dense, near & _within(middle, analysed.frame_um))
-    return shapely.MultiLineString(lines)
+    return shapely.simplify(shapely.MultiLineString(lines), 1e-6)
 
 
 def _within(points: npt.NDArray[np.float64], frame: tuple[float, float]) -> npt.NDArray[np.bool_]:

@@ -16,21 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Tissue", "TissueParams", "tissue_mask"]
 
-_THRESHOLD = 0.3
-"""Tissue begins at this share of the way from the level of glass to that of tissue; stroma is
-paler than tumour, therefore less than half."""
-
-_MIDDLE = (0.3, 0.6)
-"""Few places lie between these shares of the way if there are two peaks."""
+_TEXTURE = 0.3
+"""The texture of glass is less than this share of that of tissue, and of its contrast with it."""
 
 _GLASS_CELLS = 0.02
 """Cells cover less than this share of glass; of tissue, however pale, they cover more."""
 
 _LITTLE = 0.1
 """Less tissue than this share of the frame is worth a warning."""
-
-_FLATNESS = 0.15
-"""The texture of glass is less than this share of its contrast with tissue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +39,7 @@ class TissueParams(Params):
     min_hole_um2
         Holes in the tissue smaller than this are filled.
     min_glass_um2
-        A brightness class smaller than this is not taken for glass.
+        Glass whose depth, one ``smooth_um`` from any tissue, is smaller than this is not believed.
     grid_um
         Edge of the cells of the working grid, on which tissue is found and areas are counted.
     """
@@ -86,9 +79,10 @@ def tissue_mask(
     """Find the tissue of a slide.
 
     All channels are averaged on the working grid, each counted by its contrast, and smoothed.
-    Glass is accepted only where the slide is clearly two-peaked, the darker peak is as flat as a
-    detector's background, and hardly a cell lies on it: a field that tissue fills comes out
-    whole, however pale its stroma. Small holes are filled, and the footprint of every cell is
+    Glass is accepted only where the darkest level has depth, is as flat as a detector's
+    background beside the texture of tissue, and hardly a cell lies on it: a field that tissue
+    fills comes out whole, however pale its stroma. The edge is half way between the levels of
+    glass and of the tissue beside it. Small holes are filled, and the footprint of every cell is
     tissue.
 
     Parameters
@@ -223,29 +217,34 @@ def _glass(
 ) -> npt.NDArray[np.bool_]:
     """Return where glass is; nowhere unless there is clear evidence of it."""
     from scipy import ndimage as ndi
-    from skimage.filters import threshold_otsu
 
     nowhere = np.zeros(smooth.shape, bool)
-    if float(np.ptp(smooth)) == 0:
+    darkest, brightest = np.percentile(smooth, (1, 99))
+    if brightest <= darkest:
         return nowhere
-    split = threshold_otsu(smooth)
-    level, tissue = float(np.median(smooth[smooth <= split])), np.median(smooth[smooth > split])
-    contrast = float(tissue) - level
-    height = (smooth - level) / contrast
-    glass = np.asarray(height < _THRESHOLD, bool)
-    if glass.sum() * params.grid_um**2 < params.min_glass_um2:
+    dark = smooth[smooth < darkest + 0.05 * (brightest - darkest)]
+    level = float(np.median(dark))
+    spread = 1.4826 * float(np.median(np.abs(dark - level)))
+    tissue = smooth > level + max(6 * spread, 0.05 * float(brightest - level))
+    # The edge lies half way between glass and the tissue beside it, be that tumour or stroma.
+    sigma = 2 * params.smooth_um / params.grid_um / 2.355
+    weight = ndi.gaussian_filter(tissue.astype(np.float32), sigma, mode="nearest")
+    beside = ndi.gaussian_filter(np.where(tissue, smooth - level, 0), sigma, mode="nearest")
+    glass = ~tissue | (smooth - level < 0.5 * beside / np.maximum(weight, 1e-6))
+    # The depth of glass is judged: near its edge lies the blur of the tissue.
+    edge = params.smooth_um / params.grid_um
+    deep = ndi.distance_transform_edt(np.pad(~tissue, 1, mode="edge"))[1:-1, 1:-1] > edge
+    if deep.sum() * params.grid_um**2 < params.min_glass_um2 or not tissue.any():
         return nowhere
-    # Places per unit of height: between the peaks fewer than half of those in each peak.
-    middle = np.mean((height > _MIDDLE[0]) & (height < _MIDDLE[1])) / (_MIDDLE[1] - _MIDDLE[0])
-    dark = np.mean(np.abs(height) < 0.1) / 0.2
-    bright = np.mean(np.abs(height - 1) < 0.4) / 0.8
-    if middle > 0.5 * min(dark, bright):
-        return nowhere
-    # The middle of glass is judged: at its edge lies the blur of the tissue.
-    edge = round(params.smooth_um / params.grid_um)
-    deep = ndi.distance_transform_edt(np.pad(glass, 1, mode="edge"))[1:-1, 1:-1] > edge
-    if not deep.any() or np.percentile(texture[deep], 95) > _FLATNESS * contrast:
+    contrast = float(np.median(smooth[tissue])) - level
+    rough = min(float(np.percentile(texture[tissue], 95)), contrast)
+    if np.percentile(texture[deep], 95) > _TEXTURE * rough:
         return nowhere
     if footprint is not None and footprint[deep].mean() > _GLASS_CELLS:
         return nowhere
-    return glass
+    # Dark places within the tissue, not joined to any depth of glass, are tissue.
+    labels, number = ndi.label(glass)
+    joined = np.zeros(number + 1, bool)
+    joined[np.unique(labels[deep])] = True
+    joined[0] = False
+    return np.asarray(joined[labels], bool)

@@ -199,3 +199,17 @@ def test_flipped_bytes_in_the_header_never_escape_as_other_errors(tmp_path) -> N
             open_slide(path)
         except SlideError as error:
             assert "\n" not in str(error)
+
+
+def test_damaged_pixels_are_one_line_when_they_are_read(tmp_path) -> None:
+    path = tmp_path / "a.ome.tif"
+    write_ome_tiff(path, PIXELS, NAMES, 0.5)
+    slide = open_slide(path)
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[1].dataoffsets[0]
+    with path.open("r+b") as handle:
+        handle.seek(at)
+        handle.write(bytes(64))
+    np.testing.assert_array_equal(slide.arrays[0][0], PIXELS[0])
+    with pytest.raises(SlideError, match=r"^a\.ome\.tif holds pixels that cannot be decoded"):
+        slide.arrays[0][1]

@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from immunescape.errors import SlideError
+
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
@@ -210,10 +212,14 @@ class TiffPlanes:
             handle.seek(page.offsets[index])
             data = handle.read(page.counts[index])
         tables = {} if page.tables is None else {"jpegtables": page.tables}
-        decoded, _, shape = page.decode(data, index, **tables)
-        if decoded is None:
-            return None
-        segment: npt.NDArray[Any] = np.asarray(decoded).reshape(shape)[0]
+        try:
+            decoded, _, shape = page.decode(data, index, **tables)
+            segment: npt.NDArray[Any] = np.asarray(decoded).reshape(shape)[0]
+        except Exception as error:  # each of the many codecs raises its own
+            raise SlideError(
+                f"{self.path.name} holds pixels that cannot be decoded: they are damaged, or "
+                "compressed in a way that is not read; export it again with zstd or deflate"
+            ) from error
         with self._lock:
             if key not in self._cache and segment.nbytes <= _CACHE_BYTES:
                 self._cache[key] = segment

@@ -140,8 +140,18 @@ def simulate_patient(
 ) -> tuple[SimulatedField, ...]:
     """Simulate the baseline, response and relapse fields of one patient.
 
-    The three show different places: nests leave the frame by one to three sides, with a small
-    nest apart in some. They were stained in one batch: one gate serves all three.
+    The three show different places: the main nest leaves the frame by one, two and three sides
+    in an order that is chance, one of them has a satellite more and one a stromal island more
+    than the parameters say. They were stained in one batch: one gate serves all three.
+
+    Parameters
+    ----------
+    params
+        What the fields look like; ``nest_sides`` is not used.
+    seed
+        Seed of the patient.
+    name
+        Patient; fields are called ``<name>_<timepoint>``.
     """
     chance = generator(seed, name, "patient")
     gain = np.exp(chance.normal(0, 0.12, len(CHANNELS)))
@@ -154,8 +164,8 @@ def simulate_patient(
         place = replace(
             params,
             nest_sides=int(sides[k]),
-            satellites=int(satellites[k]),
-            stromal_islands=int(islands[k]),
+            satellites=params.satellites + int(satellites[k]),
+            stromal_islands=params.stromal_islands + int(islands[k]),
         )
         stains = tuple(float(g) for g in gain * drift)
         fields.append(simulate_field(place, timepoint, seed, f"{name}_{timepoint}", stains))

@@ -78,7 +78,7 @@ def write_patient(
     name
         Patient; fields are called ``<name>_<timepoint>``.
     params
-        What the fields look like; the defaults if None.
+        What the fields look like, as in `simulate_patient`; the defaults if None.
     """
     fields = simulate_patient(params or FieldParams(), seed, check_folder_name(name))
     for field in fields:

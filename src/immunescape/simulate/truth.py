@@ -39,7 +39,8 @@ class Truth:
         ``label, x_um, y_um, kind, phenotype, s100_positive, sox10_positive, cd8_positive,
         pdl1_positive, region, distance_to_margin_um, edge_censored, touching_cd8``.
         Without an interface the distance is NaN, every cell is edge censored, and region tells
-        ``centre`` within the tumour from ``stroma`` outside.
+        ``centre`` within the tumour from ``stroma`` outside. Touching is told for every cell,
+        whatever its phenotype. A cell whose centroid lies off the tissue is ``excluded``.
     regions
         ``region, phenotype, pdl1, count, area_mm2, density_per_mm2``: seven regions, three
         phenotypes, PD-L1 any, positive and negative; density is NaN where there is no area.

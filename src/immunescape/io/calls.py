@@ -235,7 +235,10 @@ def _rows_by_position(
     if not len(cells) or not len(points):
         return rows
     away, nearest = map(
-        np.asarray, cKDTree(cells.points_um).query(points, distance_upper_bound=within_um)
+        np.asarray,
+        cKDTree(cells.points_um).query(
+            points, distance_upper_bound=np.nextafter(within_um, np.inf)
+        ),
     )
     order = np.argsort(away, kind="stable")
     order = order[np.isfinite(away[order])]

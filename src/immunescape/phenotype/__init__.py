@@ -17,6 +17,7 @@ from immunescape.phenotype.methods import (
     NoThreshold,
     Otsu,
     Populations,
+    Tail,
     Threshold,
 )
 from immunescape.phenotype.rules import DEFAULT_RULES, PHENOTYPES, Rule
@@ -37,6 +38,7 @@ __all__ = [
     "Otsu",
     "Populations",
     "Rule",
+    "Tail",
     "Threshold",
     "call_phenotypes",
     "fit_gate",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from immunescape.cells import CellTable
 from immunescape.phenotype.methods import NoThreshold, Populations, Threshold
-from immunescape.phenotype.specs import GateParams, GateSpec, Parent
+from immunescape.phenotype.specs import GateMethod, GateParams, GateSpec, Parent
 from immunescape.results import GATES_COLUMNS, empty_table
 
 __all__ = ["Gate", "fit_gate", "gate_table", "gate_warnings", "in_parent"]
@@ -32,7 +32,7 @@ class Gate:
     statistic
         Column of the cell table that is compared with the threshold.
     method
-        ``gmm``, ``otsu``, ``fixed`` or ``imported``.
+        ``gmm``, ``otsu``, ``tail``, ``fixed`` or ``imported``.
     source
         Where the threshold comes from: ``slide:all``, ``slide:tumour``, ``slide:non_tumour``
         (cells of the slide), ``fixed`` (the study), ``imported`` (calls made elsewhere) or
@@ -72,7 +72,9 @@ def fit_gate(
 
     A fixed gate is what the study says. Otherwise, in this order: the parent's own cells, if they
     hold two populations; the slide's other cells, as a positive control; the value that the study
-    gives for this case; and only then the gate is missing.
+    gives for this case; and only then the gate is missing. Cells in which the method finds no
+    second population are searched for a gap above the negative cells (``tail``) before they are
+    given up, because positive cells may be few.
 
     Where the control holds two populations further apart than those of the parent, it also
     decides whether the parent's are a negative and a positive one: the parent's upper population
@@ -104,36 +106,35 @@ def fit_gate(
     params = params or GateParams()
     parent = parent or spec.parent
 
-    def gate(source: str, threshold: float | None, note: str = "", method: str = "") -> Gate:
-        used = method or spec.method
+    def gate(source: str, found: Threshold | None, method: str, note: str = "") -> Gate:
         return Gate(
-            spec.marker, parent, statistic, used, source, threshold,
-            confirmed=used == "fixed", note=note,
+            spec.marker, parent, statistic, method, source, found.value if found else None,
+            confirmed=method == "fixed", note=note,
         )  # fmt: skip
 
     fixed = spec.fixed()
-    if spec.method == "fixed" and fixed is not None:
-        return gate("fixed", fixed.value)
-    find = params.automatic(spec.method)
-    own = find(values)
-    other = NoThreshold("no other cells") if control is None else find(control)
+    fallback = None if fixed is None else fixed(values)
+    if spec.method == "fixed":
+        return gate("fixed", fallback, "fixed")
+    own, own_method = _search(values, spec.method, params)
+    other: Threshold | NoThreshold = NoThreshold("there are none")
+    other_method: GateMethod = spec.method
+    if control is not None:
+        other, other_method = _search(control, spec.method, params)
     if isinstance(own, Threshold):
         doubt = _doubt(own.populations, other)
         if doubt is None:
-            return gate(f"slide:{parent}", own.value)
+            return gate(f"slide:{parent}", own, own_method)
         own = NoThreshold(doubt)
-    own_cells = "cells" if parent == "all" else f"{parent} cells"
-    reasons = f"{own_cells}: {own.reason}"
+    reasons = f"{'cells' if parent == 'all' else f'{parent} cells'}: {own.reason}"
     if isinstance(other, Threshold):
-        return gate(
-            f"slide:{_CONTROL[parent]}", other.value,
-            f"{reasons}; threshold of the slide's {_CONTROL[parent]} cells",
-        )  # fmt: skip
+        reasons += f"; threshold of the slide's {_CONTROL[parent]} cells"
+        return gate(f"slide:{_CONTROL[parent]}", other, other_method, reasons)
     if control is not None:
         reasons += f"; {_CONTROL[parent]} cells: {other.reason}"
-    if fixed is not None:
-        return gate("fixed", fixed.value, f"{reasons}; value given by the study", "fixed")
-    return gate("missing", None, reasons)
+    if fallback is not None:
+        return gate("fixed", fallback, "fixed", f"{reasons}; value given by the study")
+    return gate("missing", None, spec.method, reasons)
 
 
 def gate_table(gates: Iterable[Gate], cells: CellTable) -> pd.DataFrame:
@@ -153,8 +154,8 @@ def gate_table(gates: Iterable[Gate], cells: CellTable) -> pd.DataFrame:
         rows.append(
             {name: getattr(gate, name) for name in GATES_COLUMNS if hasattr(gate, name)}
             | {
-                "positive": int((calls == True).sum()),  # noqa: E712  # NA is neither
-                "negative": int((calls == False).sum()),  # noqa: E712
+                "positive": int(calls.sum()),
+                "negative": int((~calls).sum()),
                 "missing": int(calls.isna().sum()),
             }
         )
@@ -188,6 +189,18 @@ def in_parent(cells: CellTable, parent: Parent) -> npt.NDArray[np.bool_]:
     if parent == "tumour":
         return np.asarray(phenotype == "tumour", dtype=bool)
     return ~np.isin(phenotype.astype(str), ("tumour", "unknown"))
+
+
+def _search(
+    values: npt.ArrayLike, method: GateMethod, params: GateParams
+) -> tuple[Threshold | NoThreshold, GateMethod]:
+    """Apply a method, then look for a few positive cells; return which of the two found it."""
+    found = params.automatic(method)(values)
+    if isinstance(found, NoThreshold):
+        rare = params.automatic("tail")(values)
+        if isinstance(rare, Threshold):
+            return rare, "tail"
+    return found, method
 
 
 def _doubt(own: Populations | None, other: Threshold | NoThreshold) -> str | None:

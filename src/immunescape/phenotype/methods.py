@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.phenotype.mixture import fit_mixture, single_bic
+from immunescape.phenotype.tail import find_gap
 
 __all__ = [
     "Fixed",
@@ -19,15 +20,19 @@ __all__ = [
     "NoThreshold",
     "Otsu",
     "Populations",
+    "Tail",
     "Threshold",
     "log_intensity",
 ]
 
-_BINS = 512
+_BINS = 256
 _EVIDENCE = 10.0
 """By how much two populations must win over one skewed population: a BIC difference of 10."""
 _VALLEY = 0.7
 """How low the density must fall between populations that only a third one reveals."""
+
+_OTSU_SDS = 0.6745
+"""A quarter of a normal population lies farther from its mean on one side."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class Fixed:
 class GaussianMixture:
     """Two normal populations on log intensity; the threshold is where both are equally likely.
 
-    The mixture is fitted by expectation maximisation on a histogram of 512 bins from several fixed
+    The mixture is fitted by expectation maximisation on a histogram of 256 bins from several fixed
     starts, so that the answer is the same every time and a million cells take no longer than a
     thousand. A second population is accepted if
 
@@ -114,6 +119,10 @@ class GaussianMixture:
     - Ashman's D is at least `min_separation`, and
     - two normal populations explain the cells better than one skewed population, by a difference
       of more than 10 in the Bayesian information criterion: a long tail is no population.
+
+    If three normal populations are better than both by as much, and the density falls to 70 % or
+    less of the lower peak between two of them, the threshold is put into that valley: two of the
+    three then describe one population that is skewed.
 
     Parameters
     ----------
@@ -137,7 +146,7 @@ class GaussianMixture:
     """
 
     min_cells: int = 50
-    min_population_cells: int = 10
+    min_population_cells: int = 5
     min_separation: float = 2.0
 
     def __call__(self, values: npt.ArrayLike, /) -> Threshold | NoThreshold:
@@ -157,8 +166,9 @@ class Otsu:
     """The threshold of least variance within both sides, where there are two populations.
 
     Otsu's threshold exists for any distribution, therefore the second population must first be
-    accepted as by `GaussianMixture`, and the threshold must lie between the two populations: it
-    does not where the positive cells are so rare that it would split the negative ones.
+    accepted as by `GaussianMixture`, and the threshold must leave at most a quarter of the
+    negative and half of the positive cells on the wrong side: where one population is rare, it
+    would split the other.
 
     Parameters
     ----------
@@ -170,7 +180,7 @@ class Otsu:
 
     log: bool = True
     min_cells: int = 50
-    min_population_cells: int = 10
+    min_population_cells: int = 5
     min_separation: float = 2.0
 
     def __call__(self, values: npt.ArrayLike, /) -> Threshold | NoThreshold:
@@ -186,9 +196,44 @@ class Otsu:
         cut = _otsu(scale)
         at = cut if self.log else float(np.log(cut))
         populations, _ = found
-        if not populations.low < at < populations.high:
-            return NoThreshold("the positive cells are too few for Otsu's threshold")
+        if not populations.low + _OTSU_SDS * populations.low_sd <= at <= populations.high:
+            return NoThreshold("the populations are too unequal for Otsu's threshold")
         return Threshold(float(np.exp(at) - shift), populations)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The middle of the gap above the negative cells, for positive cells that are rare.
+
+    A mixture spends its populations on the form of the negative cells when the positive ones are
+    few. Here they are found by the gap that parts them from the negative cells' tail; see
+    `immunescape.phenotype.tail.find_gap`.
+
+    Parameters
+    ----------
+    min_cells, min_population_cells
+        As in `GaussianMixture`.
+    """
+
+    min_cells: int = 50
+    min_population_cells: int = 5
+
+    def __call__(self, values: npt.ArrayLike, /) -> Threshold | NoThreshold:
+        """Return the threshold for intensities of any shape; NaN is left out."""
+        prepared = _prepare(values, self.min_cells)
+        if isinstance(prepared, NoThreshold):
+            return prepared
+        logs, shift = prepared
+        gap = find_gap(*_histogram(logs), self.min_population_cells)
+        if gap is None:
+            return NoThreshold("no second population")
+        dim, bright = logs[logs <= gap.centre], logs[logs > gap.centre]
+        populations = Populations(
+            low=float(dim.mean()), high=float(bright.mean()),
+            low_sd=float(dim.std()), high_sd=float(bright.std()),
+            high_share=len(bright) / len(logs), shift=shift,
+        )  # fmt: skip
+        return Threshold(float(np.exp(gap.centre) - shift), populations)
 
 
 def log_intensity(values: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], float]:

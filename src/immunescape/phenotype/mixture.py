@@ -10,12 +10,14 @@ __all__ = ["Mixture", "fit_mixture", "single_bic"]
 
 _STARTS = {
     2: (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998),
-    3: (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99, 0.997),
+    3: (0.15, 0.4, 0.65, 0.85, 0.95, 0.99),
 }
 """Shares of the cells at which the populations are parted at first, singly or in pairs; the most
 likely of what they lead to is kept."""
 
 _ROUNDS = 400
+_TRIAL_ROUNDS = 30
+"""After these rounds only the three most likely starts go on."""
 _SKEWS = np.linspace(-2.5, 2.5, 51)
 _LOG_ROOT_TAU = 0.5 * float(np.log(2 * np.pi))
 
@@ -104,7 +106,7 @@ def fit_mixture(counts: Array, centres: Array, populations: int) -> Mixture:
     mean = counts @ centres / total
     floor = max(step, 0.05 * float(np.sqrt(counts @ (centres - mean) ** 2 / total)))
     previous = np.full(len(belongs), -np.inf)
-    for _ in range(_ROUNDS):
+    for done in range(_ROUNDS):
         weights = np.maximum(belongs @ counts, 1e-9)
         means = (belongs @ (counts * centres)) / weights
         squares = (belongs @ (counts * centres**2)) / weights
@@ -118,6 +120,9 @@ def fit_mixture(counts: Array, centres: Array, populations: int) -> Mixture:
         if np.all(likelihood - previous <= 1e-7 * total):
             break
         previous = likelihood
+        if done == _TRIAL_ROUNDS:
+            ahead = np.sort(np.argsort(-likelihood, kind="stable")[:3])
+            belongs, previous = belongs[ahead], previous[ahead]
     best = int(np.argmax(likelihood))
     order = np.argsort(means[best], kind="stable")
     parameters = 3 * populations - 1

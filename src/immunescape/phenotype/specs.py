@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from immunescape.errors import StudyError
 from immunescape.params import Between, Params
-from immunescape.phenotype.methods import Fixed, GaussianMixture, Method, Otsu
+from immunescape.phenotype.methods import Fixed, GaussianMixture, Method, Otsu, Tail
 
 __all__ = [
     "PARENTS",
@@ -21,8 +21,8 @@ __all__ = [
 
 Parent = Literal["all", "tumour", "non_tumour"]
 PARENTS: tuple[Parent, ...] = ("all", "tumour", "non_tumour")
-GateMethod = Literal["gmm", "otsu", "fixed"]
-_METHODS: tuple[GateMethod, ...] = ("gmm", "otsu", "fixed")
+GateMethod = Literal["gmm", "otsu", "tail", "fixed"]
+_METHODS: tuple[GateMethod, ...] = ("gmm", "otsu", "tail", "fixed")
 _FORM = "write MARKER[@PARENT]=METHOD[:VALUE], such as pdl1@tumour=fixed:3.6 or cd8=otsu"
 
 
@@ -34,7 +34,8 @@ class GateParams(Params):
     ----------
     method
         ``gmm``: two normal populations on log intensity. ``otsu``: Otsu's threshold on log
-        intensity, once two populations are there.
+        intensity, once two populations are there. ``tail``: the gap above the negative cells,
+        for positive cells that are rare; also used where the other two find nothing.
     min_cells
         Fewest cells of a parent phenotype from which its own gate is taken.
     min_population_cells
@@ -44,13 +45,15 @@ class GateParams(Params):
         at which they are believed to be two.
     """
 
-    method: Literal["gmm", "otsu"] = "gmm"
+    method: Literal["gmm", "otsu", "tail"] = "gmm"
     min_cells: Annotated[int, Between(10, 100_000, step=10)] = 50
-    min_population_cells: Annotated[int, Between(3, 10_000, step=1)] = 10
+    min_population_cells: Annotated[int, Between(3, 10_000, step=1)] = 5
     min_separation: Annotated[float, Between(1.0, 6.0, step=0.1)] = 2.0
 
     def automatic(self, method: GateMethod) -> Method:
-        """Return the named automatic method with these settings."""
+        """Return the automatic method of that name with these settings."""
+        if method == "tail":
+            return Tail(self.min_cells, self.min_population_cells)
         kind = Otsu if method == "otsu" else GaussianMixture
         return kind(
             min_cells=self.min_cells,
@@ -71,7 +74,7 @@ class GateSpec:
         Cells it holds for: ``tumour``, ``non_tumour``, or ``all`` for every parent that has no
         gate of its own.
     method
-        ``fixed``, ``otsu`` or ``gmm``.
+        ``gmm``, ``otsu``, ``tail`` or ``fixed``.
     value
         The threshold of a ``fixed`` gate in the marker's own units. With another method: what is
         used when neither these cells nor the slide's others show a second population.
@@ -101,7 +104,7 @@ class GateSpec:
         if self.method not in _METHODS:
             raise StudyError(
                 f"the gate of {self.marker} has the method {self.method!r}; "
-                "give gmm, otsu or fixed:VALUE"
+                "give gmm, otsu, tail or fixed:VALUE"
             )
         if self.method == "fixed" and self.value is None:
             raise StudyError(

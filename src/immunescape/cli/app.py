@@ -47,6 +47,7 @@ app = App(
     "For research use, not for diagnosis.",
     version=__version__,
     config=(_study_fills_flags,),
+    suppress_keyboard_interrupt=False,
 )
 for command in ("run", "info", "init", "demo", "simulate", "train"):
     app.command(f"immunescape.cli.{command}:{command}", name=command)

@@ -110,6 +110,9 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
         labels = read_imported_labels(given, slide, are=options.labels_are)
     else:
         require_nuclear(panel, slide.name)
+    if labels is not None and labels.nuclei is None:
+        panel, without_nuclei = _read_in_cells(panel)
+        warnings += without_nuclei
     if inputs.calls is not None:
         _must_exist(inputs.calls, CallsError, "--calls")
     annotations = Regions()
@@ -217,6 +220,20 @@ def _panel(slide: Slide, study: Study) -> tuple[Panel, tuple[str, ...]]:
         f"no channel shows {m}; metrics that need it are not evaluable" for m in panel.missing
     ]
     return panel, tuple(warnings)
+
+
+def _read_in_cells(panel: Panel) -> tuple[Panel, list[str]]:
+    """Read nuclear markers over the whole cell where no nuclei are known."""
+    moved = [s.marker for s in panel.markers if s.compartment == "nucleus"]
+    stains = tuple(
+        dataclasses.replace(s, compartment="cell") if s.marker in moved else s
+        for s in panel.stains
+    )
+    warnings = [
+        f"the labels show cells and no nuclei: {marker} is read over the whole cell"
+        for marker in moved
+    ]
+    return Panel(stains), warnings
 
 
 def _unused(path: Path, annotations: Regions) -> list[str]:

@@ -205,14 +205,20 @@ def _all_flows(
     progress: Progress,
 ) -> None:
     patches = list(iter_blocks(grid.shape, model.patch_px))
+    halo = model.halo_px
     for number, patch in enumerate(patches, start=1):
-        outer = patch.grown(model.halo_px, grid.shape)
+        outer = patch.grown(halo, grid.shape)
         image = _picture(slide, channels, levels, grid, outer)
         if image.any():
-            rows, columns = patch.inside(outer)
-            flows[:, patch.slices[0], patch.slices[1]] = np.clip(
-                model.predict(image)[:, rows, columns], -30.0, 30.0
-            ).astype(np.float16)
+            # Beyond the frame is dark: so the network was taught that nuclei are cut there.
+            height, width = patch.shape
+            framed = np.zeros((height + 2 * halo, width + 2 * halo), dtype=np.float32)
+            top, left = outer.y0 - patch.y0 + halo, outer.x0 - patch.x0 + halo
+            framed[top : top + image.shape[0], left : left + image.shape[1]] = image
+            predicted = model.predict(framed)[:, halo : halo + height, halo : halo + width]
+            flows[:, patch.slices[0], patch.slices[1]] = np.clip(predicted, -30.0, 30.0).astype(
+                np.float16
+            )
         progress("flows", number, len(patches))
 
 

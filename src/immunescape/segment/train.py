@@ -252,7 +252,7 @@ class _Run:
         warm = min(1.0, (self.step + 1) / 100)
         anneal = 0.5 * (1 + np.cos(np.pi * min(self.fraction(), 1.0)))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.params.learning_rate * warm * (0.002 + 0.998 * anneal)
+            group["lr"] = float(self.params.learning_rate * warm * (0.002 + 0.998 * anneal))
         self.net.train()
         images = _three(images).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.params.bfloat16):

@@ -1,0 +1,95 @@
+"""Networks by name; what cannot be had is said with its remedy."""
+
+import hashlib
+import importlib.util
+import logging
+
+import numpy as np
+import pytest
+
+from immunescape.errors import ModelError
+from immunescape.segment.models import COMPACT_WEIGHTS, load_model
+
+
+def refused(name, **kwargs):
+    with pytest.raises(ModelError) as caught:
+        load_model(name, **kwargs)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def cellpose_folder(tmp_path, monkeypatch):
+    """An empty folder for Cellpose's weights, and no way to download any."""
+    logging.getLogger("cellpose").setLevel(logging.ERROR)
+    from cellpose import models
+
+    def unreachable(*args, **kwargs):
+        raise OSError("name resolution failed")
+
+    monkeypatch.setenv("CELLPOSE_LOCAL_MODELS_PATH", str(tmp_path))
+    monkeypatch.setattr(models, "MODEL_DIR", tmp_path)
+    monkeypatch.setattr(models.utils, "download_url_to_file", unreachable)
+    return tmp_path
+
+
+def test_the_hash_is_that_of_the_weights_file():
+    model = load_model("compact", device="cpu")
+    assert model.sha256 == hashlib.sha256(COMPACT_WEIGHTS.read_bytes()).hexdigest()
+    assert model.pixel_um == 0.5
+    copy = load_model(str(COMPACT_WEIGHTS), device="cpu")
+    assert copy.name == "compact.safetensors" and copy.sha256 == model.sha256
+
+
+def test_bfloat16_is_close_to_float32():
+    image = np.random.default_rng(0).random((96, 96), dtype=np.float32)
+    exact, quick = (
+        load_model("compact", device="cpu", precision=p).predict(image)
+        for p in ("float32", "bfloat16")
+    )
+    assert 0 < np.abs(exact - quick).mean() < 0.1
+
+
+def test_files_that_are_no_weights(tmp_path):
+    for suffix in (".safetensors", ".pth"):
+        file = tmp_path / f"mine{suffix}"
+        file.write_bytes(b"nothing of the kind")
+        assert refused(str(file)).startswith(f"mine{suffix} ")
+    assert refused(str(tmp_path / "none.pth")).startswith("none.pth is no model")
+
+
+def test_a_download_that_is_impossible_names_file_and_folder(cellpose_folder):
+    text = refused("cpsam_v2")
+    for word in ("cpsam_v2", ".cellpose/models", "CELLPOSE_LOCAL_MODELS_PATH", "compact"):
+        assert word in text
+
+
+@pytest.mark.skipif(importlib.util.find_spec("dinov3") is not None, reason="dinov3 is installed")
+@pytest.mark.parametrize("name", ["cpdino", "cpdino-vitb"])
+def test_dino_models_need_their_package(name):
+    assert f"{name} needs the package dinov3" in refused(name)
+
+
+def test_an_absent_device():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a graphics processor")
+    assert "no cuda device" in refused("compact", device="cuda")
+
+
+@pytest.mark.slow
+def test_cellpose_sam_in_its_own_format(cellpose_folder):
+    """Random weights, saved as Cellpose saves them, load by name and run on one patch."""
+    import torch
+    from cellpose.vit import CPSAM
+
+    torch.manual_seed(0)
+    file = cellpose_folder / "cpsam_v2"
+    CPSAM(dtype=torch.bfloat16).save_model(file)
+    model = load_model("cpsam_v2", diameter_um=9.0, device="cpu")
+    assert model.pixel_um == pytest.approx(0.3)
+    assert model.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    flows = model.predict(np.random.default_rng(0).random((48, 40), dtype=np.float32))
+    assert flows.shape == (3, 48, 40) and np.isfinite(flows).all() and flows.std() > 0
+    file.unlink()

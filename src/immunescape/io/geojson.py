@@ -1,6 +1,7 @@
 """QuPath annotations: GeoJSON in, in pixels; regions in µm; and back."""
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -252,22 +253,28 @@ def _geometry(given: Any, role: str, label: str, name: str) -> BaseGeometry:
         raise AnnotationError(
             f"{name}: an object of class {label} is a {kind}; draw it as {wanted}"
         )
+    if not _all_finite(given.get("coordinates")):
+        raise AnnotationError(
+            f"{name}: an object of class {label} has a coordinate that is not a number; "
+            "export the annotations again"
+        )
     try:
         shape = shapely.force_2d(shapely.geometry.shape(given))
-        coordinates = shapely.get_coordinates(shape)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.GEOSException):
         raise AnnotationError(
             f"{name}: an object of class {label} has coordinates that make no {kind}; "
             "export the annotations again"
         ) from None
-    if not np.isfinite(coordinates).all():
-        raise AnnotationError(
-            f"{name}: an object of class {label} has a coordinate that is not a number; "
-            "export the annotations again"
-        )
     if role == "margin_line":
         return shapely.boundary(shape) if kind in _AREAS else shape
     return _areas_of([shapely.make_valid(shape, method="structure", keep_collapsed=False)])
+
+
+def _all_finite(coordinates: Any) -> bool:
+    """Tell whether nested lists hold no NaN and no infinity; what is no number passes."""
+    if isinstance(coordinates, list):
+        return all(map(_all_finite, coordinates))
+    return not isinstance(coordinates, float) or math.isfinite(coordinates)
 
 
 def _united(role: str, shapes: Iterable[BaseGeometry]) -> BaseGeometry:

@@ -12,6 +12,9 @@ from immunescape.margin.grid import GridMask
 
 __all__ = ["distance_um", "frame_distance_um", "grid_distance_um", "line_interface", "outline"]
 
+_ALONG = 0.95
+"""Cosine of the angle, about 18°, below which an outline runs along a side of the frame."""
+
 
 def outline(tumour: BaseGeometry, analysed: GridMask, tolerance_um: float) -> BaseGeometry:
     """Return the parts of a tumour outline that have analysed tissue beyond them.
@@ -19,9 +22,10 @@ def outline(tumour: BaseGeometry, analysed: GridMask, tolerance_um: float) -> Ba
     Looking ``tolerance_um`` outwards from the outline, a part is interface where the working
     grid has analysed tissue there. So the frame, the border of an analysed field, exclusions,
     necrosis and the free edge of the section are not interface, nor is an outline that follows
-    them at less than the tolerance on the inside. Pieces shorter than twice the tolerance,
-    between parts that are not interface, are left out, and gaps as short as that are closed
-    unless they lie at the frame.
+    them at less than the tolerance on the inside; one that meets the frame at an angle is
+    interface up to the frame. Pieces shorter than twice the tolerance, between parts that are
+    not interface, are left out, then gaps as short as that are closed unless they lie at the
+    frame.
 
     Parameters
     ----------
@@ -52,12 +56,25 @@ def outline(tumour: BaseGeometry, analysed: GridMask, tolerance_um: float) -> Ba
             outwards = (
                 np.stack([along[:, 1], -along[:, 0]], axis=1) / np.maximum(length, 1e-12)[:, None]
             )
-            open_to = analysed.at(middle + tolerance_um * outwards)
+            open_to = _open_to(middle, outwards, analysed, tolerance_um)
             inner = analysed.at(middle) | analysed.at(middle - tolerance_um * outwards)
             on_slide = _within(middle, analysed.frame_um)
             open_to = _without_short_runs(open_to, length, 2 * tolerance_um, inner & on_slide)
             lines += _runs_as_lines(dense, open_to & on_slide)
     return shapely.simplify(shapely.MultiLineString(lines), 1e-6)
+
+
+def _open_to(
+    middle: npt.NDArray[np.float64],
+    outwards: npt.NDArray[np.float64],
+    analysed: GridMask,
+    tolerance_um: float,
+) -> npt.NDArray[np.bool_]:
+    """Tell where analysed tissue lies beyond an outline, given its points and their normals."""
+    probe = middle + tolerance_um * outwards
+    held = np.clip(probe, 0, np.array(analysed.frame_um))
+    along_frame = ((probe != held) & (np.abs(outwards) > _ALONG)).any(axis=1)
+    return np.asarray(analysed.at(held) & ~along_frame, bool)
 
 
 def line_interface(line: BaseGeometry, analysed: GridMask, tolerance_um: float) -> BaseGeometry:
@@ -90,9 +107,9 @@ def _without_short_runs(
     shortest: float,
     may_close: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Close short gaps in a closed ring of flags, then drop short runs; full rings stay."""
+    """Drop short runs in a closed ring of flags, then close short gaps; full rings stay."""
     flags = flags.copy()
-    for value in (False, True):
+    for value in (True, False):
         if flags.all() or not flags.any():
             return flags
         shift = int(np.argmax(flags != np.roll(flags, 1)))  # a run begins here

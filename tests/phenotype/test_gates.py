@@ -111,10 +111,10 @@ def test_a_constant_channel_is_said_to_hold_no_signal():
 
 
 def test_table_counts_the_parents_cells_and_missing_ones():
-    phenotype = ["tumour", "tumour", "tumour", "cd8_t", "other", "unknown"]
+    is_tumour = pd.array([True, True, True, False, False, None], dtype="boolean")
     positive = pd.array([True, False, None, True, False, True], dtype="boolean")
     frame = pd.DataFrame(
-        {"x_um": 0.0, "y_um": 0.0, "phenotype": phenotype, "pdl1_positive": positive},
+        {"x_um": 0.0, "y_um": 0.0, "is_tumour": is_tumour, "pdl1_positive": positive},
         index=pd.RangeIndex(1, 7, name="label"),
     )
     gates = [

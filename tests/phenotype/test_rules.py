@@ -180,6 +180,22 @@ def test_pdl1_of_each_parent_has_its_own_gate_and_unknown_cells_need_both():
     assert table[["positive", "negative", "missing"]].to_numpy().tolist() == [[1, 1, 0], [1, 1, 0]]
 
 
+def test_without_a_cd8_gate_it_is_still_known_what_is_no_tumour_cell():
+    cells, gates, panel = slide(("sox10", "cd8", "pdl1"), ["+-+", "--+", "?-+", "---"])
+    missing = Gate("cd8", "all", "cd8_membrane_mean", "gmm", "missing", None)
+    calls = call_phenotypes(cells, (gates[0], missing), panel, inside_tumour=np.zeros(4, bool))
+    assert list(calls.cells["phenotype"]) == ["tumour", "unknown", "unknown", "unknown"]
+    assert calls.cells["is_tumour"].tolist() == [True, False, pd.NA, False]
+    apart = (
+        Gate("pdl1", "tumour", "pdl1_membrane_mean", "fixed", "fixed", 99.0),
+        Gate("pdl1", "non_tumour", "pdl1_membrane_mean", "fixed", "fixed", 5.0),
+    )
+    calls = call_phenotypes(
+        cells, (gates[0], missing, *apart), panel, inside_tumour=np.zeros(4, bool)
+    )
+    assert calls.cells["pdl1_positive"].tolist() == [False, True, pd.NA, False]
+
+
 def test_a_value_at_the_threshold_is_negative():
     cells, gates, panel = slide(("cd8",), ["+", "-"])
     cells = cells.with_columns({"cd8_membrane_mean": [5.0, np.nextafter(5.0, 6.0)]})

@@ -11,7 +11,7 @@ The order on one slide: lineage gates on all cells, phenotypes without a place, 
     calls = call_phenotypes(cells, gates, panel, inside_tumour=inside)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +50,9 @@ class Calls:
     ----------
     cells
         The cell table with ``<marker>_positive`` (nullable boolean) for every gated or imported
-        marker, ``phenotype`` (``tumour``, ``cd8_t``, ``other``, ``unknown``) and ``conflict``
-        (positive for SOX10 and CD8).
+        marker, ``phenotype`` (``tumour``, ``cd8_t``, ``other``, ``unknown``), ``is_tumour``
+        (nullable boolean: an unknown cell may still be known to be no tumour cell) and
+        ``conflict`` (positive for SOX10 and CD8).
     callable_phenotypes
         Phenotypes that this panel can show at all: a count of 0 of any other says nothing.
     dropped
@@ -154,7 +155,8 @@ def gate_by_parent(
     Parameters
     ----------
     cells
-        Cells with ``phenotype``. Cells of unknown phenotype are in neither parent.
+        Cells called by `call_phenotypes`. A cell that may or may not be a tumour cell is in
+        neither parent.
     panel, specs, params, imported, fit_on
         As in `gate_lineage`; imported markers are not listed again.
     """
@@ -183,8 +185,8 @@ def call_phenotypes(
     """Say what each cell is and for which markers it is positive.
 
     A cell above the threshold of its gate is positive, one at it is not; without a value or a
-    threshold it is missing. Where a marker is gated by parent, a cell of unknown phenotype has a
-    call only if both gates agree on it.
+    threshold it is missing. Where a marker is gated by parent, a cell that may or may not be a
+    tumour cell has a call only if both gates agree on it.
 
     Parameters
     ----------
@@ -217,10 +219,19 @@ def call_phenotypes(
     callable_phenotypes = frozenset(r.phenotype for r in usable) | {"other"}
     if imported is not None and imported.has_phenotype:
         phenotype = imported.frame["phenotype"].to_numpy(dtype=object)
+        tumour_or_not = phenotype
         dropped, callable_phenotypes = (), frozenset(phenotype) - {"unknown"} | callable_phenotypes
     else:
         phenotype = decide(usable, calls, inside_tumour, len(cells))
-    known = cells.with_columns({"phenotype": pd.array(phenotype, dtype="str")})
+        tumour_or_not = decide(_coarse(usable), calls, inside_tumour, len(cells))
+    known = cells.with_columns(
+        {
+            "phenotype": pd.array(phenotype, dtype="str"),
+            "is_tumour": pd.arrays.BooleanArray(
+                tumour_or_not == "tumour", tumour_or_not == "unknown"
+            ),
+        }
+    )
     for marker, trivalent in _apart(known, gates).items():
         if marker not in columns:
             columns[marker] = _nullable(trivalent)
@@ -244,6 +255,11 @@ def spec_warnings(panel: Panel, specs: tuple[GateSpec, ...]) -> tuple[str, ...]:
     """Return one line for each marker that the study gates and the panel does not show."""
     lacking = dict.fromkeys(s.marker for s in specs if s.marker not in panel)
     return tuple(f"the study's gate of {m} is not used: the panel lacks {m}" for m in lacking)
+
+
+def _coarse(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Return rules that only tell tumour cells from all others."""
+    return tuple(r if r.phenotype == "tumour" else replace(r, phenotype="other") for r in rules)
 
 
 def _counted(count: int, what: str) -> tuple[str, ...]:

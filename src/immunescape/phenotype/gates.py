@@ -145,8 +145,8 @@ def gate_table(gates: Iterable[Gate], cells: CellTable) -> pd.DataFrame:
     gates
         The gates, one row each.
     cells
-        Cells with ``<marker>_positive`` for each gate, and ``phenotype`` where a gate's parent is
-        not ``all``. Cells of unknown phenotype are in no parent but ``all``.
+        Cells called by `call_phenotypes`. A cell that may or may not be a tumour cell is in no
+        parent but ``all``.
     """
     rows = []
     for gate in gates:
@@ -182,13 +182,19 @@ def gate_warnings(gates: Iterable[Gate]) -> tuple[str, ...]:
 
 
 def in_parent(cells: CellTable, parent: Parent) -> npt.NDArray[np.bool_]:
-    """Return which cells belong to a parent, ``(n,)``; unknown ones belong to ``all`` only."""
+    """Return which cells belong to a parent, ``(n,)``.
+
+    Parameters
+    ----------
+    cells
+        Cells with ``is_tumour`` (nullable boolean) unless the parent is ``all``.
+    parent
+        A cell that may or may not be a tumour cell belongs to ``all`` only.
+    """
     if parent == "all":
         return np.ones(len(cells), dtype=bool)
-    phenotype = cells["phenotype"].to_numpy()
-    if parent == "tumour":
-        return np.asarray(phenotype == "tumour", dtype=bool)
-    return ~np.isin(phenotype.astype(str), ("tumour", "unknown"))
+    wanted = cells["is_tumour"] if parent == "tumour" else ~cells["is_tumour"]
+    return np.asarray(wanted.fillna(False).to_numpy(dtype=bool))
 
 
 def _search(

@@ -174,10 +174,15 @@ def _warnings(panel: Panel, readings: list[Reading], slide_name: str) -> list[st
     for stain, reading in zip(panel.stains, readings, strict=True):
         if stain.role == "nuclear" and reading.kind == "marker":
             notes.append(f"{slide_name}: {stain.channel} is a nuclear stain, not a marker")
-        if stain.role == "marker" and reading.kind == "dye":
-            notes.append(
-                f"{slide_name}: the channel {stain.channel!r} names a dye or a number, no marker; "
-                "name its marker in the study's panel or with --channel-names"
-            )
+    dyes = [
+        stain.channel
+        for stain, reading in zip(panel.stains, readings, strict=True)
+        if stain.role == "marker" and reading.kind == "dye"
+    ]
+    if dyes:
+        notes.append(
+            f"{slide_name}: {', '.join(dyes)} name{'s' * (len(dyes) == 1)} a dye or a number, no "
+            "marker; give the markers in the study's panel or with --channel-names"
+        )
     notes += [f"{slide_name} has no {_TITLE[m]} channel: {_COST[m]}" for m in panel.missing]
     return notes

@@ -41,23 +41,25 @@ def headline_tables(
     -------
     str
         PD-L1-negative fractions, densities of CD8 T cells, and PD-L1 by contact, each followed by
-        what is not evaluable and by the notes on its main rows; at the end a line about use, alone
-        where there is no slide.
+        what is not evaluable; then the notes on their main rows, each once; at the end a line
+        about use, alone where there is no slide.
     """
     summaries = {name: tables["summary"] for name, tables in slides.items()}
     if not summaries:
         return NOT_FOR_DIAGNOSIS + "\n"
+    notes = _Notes()
     parts = [
-        _fraction_table(summaries, region),
-        _density_table(summaries),
-        _contact_table(summaries, region),
+        _fraction_table(summaries, region, notes),
+        _density_table(summaries, notes),
+        _contact_table(summaries, region, notes),
+        *filter(None, [notes.text()]),
         NOT_FOR_DIAGNOSIS,
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _fraction_table(summaries: Mapping[str, pd.DataFrame], region: str) -> str:
-    lines, remarks = [], _Remarks()
+def _fraction_table(summaries: Mapping[str, pd.DataFrame], region: str, notes: "_Notes") -> str:
+    lines, remarks = [], _Remarks(notes)
     for slide, summary in summaries.items():
         for i, (phenotype, _, metric, label) in enumerate(_GROUPS[:3]):
             row = _row(summary, metric, region, phenotype, "contact")
@@ -77,7 +79,7 @@ def _fraction_table(summaries: Mapping[str, pd.DataFrame], region: str) -> str:
     return _render(title, header, lines, remarks, left=2)
 
 
-def _density_table(summaries: Mapping[str, pd.DataFrame]) -> str:
+def _density_table(summaries: Mapping[str, pd.DataFrame], notes: "_Notes") -> str:
     widths = {
         f"{float(width):g}"
         for summary in summaries.values()
@@ -85,7 +87,7 @@ def _density_table(summaries: Mapping[str, pd.DataFrame]) -> str:
     }
     margin = f", margin {' or '.join(sorted(widths, key=float))} µm each side" if widths else ""
     title = f"2. CD8 T cells per mm² (95 % interval){margin}"
-    names, remarks, blocks = list(summaries), _Remarks(), []
+    names, remarks, blocks = list(summaries), _Remarks(notes), []
     for start in range(0, len(names), _COLUMNS_AT_ONCE):
         some = names[start : start + _COLUMNS_AT_ONCE]
         lines = []
@@ -103,8 +105,8 @@ def _density_table(summaries: Mapping[str, pd.DataFrame]) -> str:
     return "\n".join([title, "", *"\n\n".join(blocks).splitlines(), *remarks.lines()])
 
 
-def _contact_table(summaries: Mapping[str, pd.DataFrame], region: str) -> str:
-    lines, remarks = [], _Remarks()
+def _contact_table(summaries: Mapping[str, pd.DataFrame], region: str, notes: "_Notes") -> str:
+    lines, remarks = [], _Remarks(notes)
     for slide, summary in summaries.items():
         for i, (phenotype, side, metric, label) in enumerate(_GROUPS):
             row = _row(summary, metric, region, phenotype, "contact")
@@ -148,27 +150,44 @@ def _row(
     return {**nothing, "evaluable": False, "reason": "not in the summary"}
 
 
-class _Remarks:
-    """Collects what is not evaluable and the notes, each reason once with those it concerns."""
+class _Notes:
+    """Collects the notes of all tables: each text once, with the slides and rows it concerns."""
 
     def __init__(self) -> None:
+        self._notes: dict[str, dict[str, list[str]]] = {}
+
+    def add(self, text: str, slide: str, subject: str) -> None:
+        """Take up one note on one row."""
+        self._notes.setdefault(text, {}).setdefault(slide, []).append(subject)
+
+    def text(self) -> str:
+        """Lines to print below the tables; a note on several rows names the slides alone."""
+        lines = []
+        for text, slides in self._notes.items():
+            subjects = {subject for some in slides.values() for subject in some}
+            row = f" ({subjects.pop()})" if len(subjects) == 1 else ""
+            lines.append(f"note: {', '.join(slides)}{row}: {text}")
+        return "\n".join(lines)
+
+
+class _Remarks:
+    """Collects what is not evaluable, each reason once, and passes notes on."""
+
+    def __init__(self, notes: _Notes) -> None:
         self._subjects: dict[str, list[str]] = {}
         self._stops: dict[str, dict[str, list[str]]] = {}
-        self._notes: dict[str, dict[str, list[str]]] = {}
+        self._notes = notes
 
     def add(self, slide: str, subject: str, row: Mapping[str, Any], *, notes: bool = True) -> None:
         """Take up the reason of a row; of an evaluable one only where `notes` asks for it."""
         self._subjects.setdefault(slide, []).append(subject)
         reason = "" if pd.isna(row["reason"]) else str(row["reason"])
         if not bool(row["evaluable"]):
-            self._put(self._stops, reason or "no reason given", slide, subject)
+            stops = self._stops.setdefault(reason or "no reason given", {})
+            stops.setdefault(slide, []).append(subject)
         elif notes:
             for part in filter(None, reason.split("; ")):
-                self._put(self._notes, part, slide, subject)
-
-    @staticmethod
-    def _put(into: dict[str, dict[str, list[str]]], reason: str, slide: str, subject: str) -> None:
-        into.setdefault(reason, {}).setdefault(slide, []).append(subject)
+                self._notes.add(part, slide, subject)
 
     def lines(self) -> list[str]:
         """Lines to print below a table; a slide alone stands for all of its rows."""
@@ -179,11 +198,6 @@ class _Remarks:
                 rows = "" if subjects == self._subjects[slide] else f" ({', '.join(subjects)})"
                 where.append(slide + rows)
             lines.append(f"not evaluable: {'; '.join(where)}: {reason}")
-        for reason, slides in self._notes.items():
-            where = []
-            for slide, subjects in slides.items():
-                where.append(slide + (f" ({subjects[0]})" if len(subjects) == 1 else ""))
-            lines.append(f"note: {'; '.join(where)}: {reason}")
         return lines
 
 

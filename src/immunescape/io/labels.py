@@ -13,7 +13,13 @@ from immunescape.errors import LabelsError, SlideError
 from immunescape.io.label_store import LabelStore
 from immunescape.slide import Slide
 
-__all__ = ["ImportedLabels", "LabelPlane", "LabelStore", "read_imported_labels"]
+__all__ = [
+    "ImportedLabels",
+    "LabelPlane",
+    "LabelStore",
+    "check_imported_labels",
+    "read_imported_labels",
+]
 
 _BLOCK = 2048
 _NAMES = {
@@ -34,8 +40,8 @@ class ImportedLabels:
         Lazy ``(y, x)`` int32, 0 is background; None for what was not given.
     """
 
-    nuclei: Plane | None
-    cells: Plane | None
+    nuclei: "LabelPlane | None"
+    cells: "LabelPlane | None"
 
 
 class LabelPlane:
@@ -70,6 +76,7 @@ def read_imported_labels(
     slide: Slide,
     *,
     are: Literal["cells", "nuclei"] = "cells",
+    check_pixels: bool = True,
 ) -> ImportedLabels:
     """Open masks and check that they fit the slide.
 
@@ -83,11 +90,14 @@ def read_imported_labels(
         The slide that they are masks of.
     are
         What a single, unnamed label image shows.
+    check_pixels
+        Read every block once to check its numbers; otherwise headers alone are read, and
+        `check_imported_labels` is to be called before the pixels are used.
 
     Returns
     -------
     ImportedLabels
-        Lazy planes; each block was read once for the checks, none is kept.
+        Lazy planes; no block is kept.
 
     Raises
     ------
@@ -101,10 +111,27 @@ def read_imported_labels(
     else:
         planes = _open(path, are)
     for plane in planes.values():
-        _check(plane, slide)
-    if len(planes) == _PAIR_PAGES:
-        _check_pair(planes["nuclei"], planes["cells"])
-    return ImportedLabels(planes.get("nuclei"), planes.get("cells"))
+        _check_form(plane, slide)
+    labels = ImportedLabels(planes.get("nuclei"), planes.get("cells"))
+    if check_pixels:
+        check_imported_labels(labels)
+    return labels
+
+
+def check_imported_labels(labels: ImportedLabels) -> None:
+    """Read every block of masks once and refuse what cannot be the numbers of cells.
+
+    Raises
+    ------
+    LabelsError
+        As `read_imported_labels` does.
+    """
+    nuclei, cells = labels.nuclei, labels.cells
+    for plane in (nuclei, cells):
+        if plane is not None:
+            _check_numbers(plane)
+    if nuclei is not None and cells is not None:
+        _check_pair(nuclei, cells)
 
 
 def _open(path: Path, are: str) -> dict[str, LabelPlane]:
@@ -233,7 +260,7 @@ def _lead(array: Plane, path: Path, are: str) -> dict[str, LabelPlane]:
     return {name: LabelPlane(array, at, path.name) for name, at in zip(names, where, strict=True)}
 
 
-def _check(plane: LabelPlane, slide: Slide) -> None:
+def _check_form(plane: LabelPlane, slide: Slide) -> None:
     if plane.shape != slide.shape:
         raise LabelsError(
             f"{plane.name} is {plane.shape[0]} x {plane.shape[1]} pixels but {slide.name} is "
@@ -246,6 +273,10 @@ def _check(plane: LabelPlane, slide: Slide) -> None:
         raise LabelsError(
             f"{plane.name} only says inside or outside; give every cell its own number"
         )
+
+
+def _check_numbers(plane: LabelPlane) -> None:
+    kind = np.dtype(plane.source.dtype).kind
     for stored in _blocks(plane):
         if kind == "f" and not (np.isfinite(stored).all() and (stored == np.rint(stored)).all()):
             raise LabelsError(f"{plane.name} holds fractions; save labels as whole numbers")

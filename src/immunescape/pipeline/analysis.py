@@ -231,7 +231,6 @@ def _in_order(cells: "CellTable", measured: "Measured") -> "CellTable":
     frame = cells.frame
     first = list(measured.cells.frame.columns)
     positive = [c for c in frame.columns if c.endswith("_positive") and c not in first]
-    rest = [c for c in frame.columns if c not in {*first, *positive, *_CONCLUDED, "piece"}]
-    order = ["piece", *first, *positive, *_CONCLUDED[:1], *rest, *_CONCLUDED[1:]]
+    order = ["piece", *first, *positive, *_CONCLUDED]
     ordered: pd.DataFrame = frame[order]
     return type(cells)(ordered)

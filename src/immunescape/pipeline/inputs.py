@@ -62,7 +62,7 @@ class Opened:
     annotations
         Regions drawn by hand, in µm; empty without a file.
     labels
-        Masks made elsewhere; None without a file.
+        Masks made elsewhere, their numbers not yet checked; None without a file.
     calls
         Path of the imported calls; they are matched once the cells are known.
     files
@@ -226,8 +226,7 @@ def _read_in_cells(panel: Panel) -> tuple[Panel, list[str]]:
     """Read nuclear markers over the whole cell where no nuclei are known."""
     moved = [s.marker for s in panel.markers if s.compartment == "nucleus"]
     stains = tuple(
-        dataclasses.replace(s, compartment="cell") if s.marker in moved else s
-        for s in panel.stains
+        dataclasses.replace(s, compartment="cell") if s.marker in moved else s for s in panel.stains
     )
     warnings = [
         f"the labels show cells and no nuclei: {marker} is read over the whole cell"

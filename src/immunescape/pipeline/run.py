@@ -11,7 +11,7 @@ import numpy as np
 from immunescape.blocks import Progress, silent
 from immunescape.cells import CellTable
 from immunescape.errors import OutputError
-from immunescape.io.labels import LabelStore
+from immunescape.io.labels import LabelStore, check_imported_labels
 from immunescape.io.output import check_folder_name, staged_folder
 from immunescape.io.tables import read_cells
 from immunescape.margin import GridMask
@@ -115,6 +115,8 @@ def run_slide(
             recorder.reuse("segment")
             labelled = _labelled_before(folder, stage, opened, earlier)
         else:
+            if opened.labels is not None:
+                check_imported_labels(opened.labels)
             labelled = label_slide(
                 slide, panel, LabelStore.create(stage / _STORE, slide.pixel_size_um), study,
                 labels=opened.labels, progress=progress, recorder=recorder,

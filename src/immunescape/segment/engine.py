@@ -21,6 +21,7 @@ __all__ = ["SegmentParams", "Segmentation", "segment_nuclei"]
 
 _HALO_PX = 64
 _WRITE_PX = 2048
+_COARSE_UM = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,10 +155,10 @@ def segment_nuclei(
         for channel, level in zip(channels, levels, strict=True)
         if not level.high > level.low
     ]
-    if pixel_um < slide.pixel_size_um:
+    if slide.pixel_size_um > _COARSE_UM:
         warnings.append(
-            f"{slide.name} has pixels of {slide.pixel_size_um:g} µm, coarser than the "
-            f"{pixel_um:g} µm that {model.name} works at: small nuclei may merge"
+            f"{slide.name} has pixels of {slide.pixel_size_um:g} µm, which is coarse: nuclei that "
+            "touch may be found as one"
         )
     with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
         store = zarr.open_group(folder, mode="w")

@@ -19,7 +19,6 @@ from immunescape.slide import Slide
 
 __all__ = ["SegmentParams", "Segmentation", "segment_nuclei"]
 
-_HALO_PX = 64
 _WRITE_PX = 2048
 _COARSE_UM = 0.8
 
@@ -130,8 +129,9 @@ def segment_nuclei(
     -----
     Flows are computed on patches anchored at the slide's origin, with enough of the neighbourhood
     that they do not depend on where patches end, and kept in a temporary folder (about 6 bytes a
-    pixel, less where nothing is stained). Masks are found tile by tile with 64 pixels around each,
-    so a nucleus may be up to that large, and joined by ``stitch``. The pixel size of the network
+    pixel, less where nothing is stained). Masks are found tile by tile with the network's halo (64
+    pixels or more) around each, which is how far a nucleus may reach from its middle, and joined by
+    ``stitch``. The pixel size of the network
     replaces the slide's where they differ by more than a tenth.
     """
     import zarr
@@ -186,7 +186,11 @@ def segment_nuclei(
 
         tiles = len(list(iter_blocks(grid.shape, params.tile_px)))
         middles = stitch(
-            find, labels, params.tile_px, _HALO_PX, lambda done: progress("nuclei", done, tiles)
+            find,
+            labels,
+            params.tile_px,
+            model.halo_px,
+            lambda done: progress("nuclei", done, tiles),
         )
         count = _write(labels, reading_order(middles), grid, out)
     if not count and not warnings:

@@ -1,6 +1,7 @@
 # Set-up and the main jobs. Needs only Python 3.11 or later, pip, git and make.
 #   make demo   analyse the shipped sample patient and print the headline tables
-#   make test   check style, types and layers, then run all tests
+#   make test   check style, types and layers, run all tests, and most of them on the oldest
+#               versions of the dependencies that are allowed
 SHELL := /bin/bash
 PYTHON ?= python3
 UV := .tools/bin/uv
@@ -10,7 +11,7 @@ STAMP := $(VENV)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test lint check wheel clean system
+.PHONY: help demo test lint check floors wheel clean system
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,10 +47,19 @@ lint: $(STAMP)
 check: $(STAMP)
 	$(RUN)/pytest -n 2 --dist loadscope -q
 
-test: system lint check
+# The oldest versions that pyproject.toml allows are used, not only declared.
+FLOORS := .venv-floors/bin
+floors: $(UV)
+	@$(UV) venv --quiet --clear --python $$(command -v $(PYTHON)) .venv-floors
+	@$(UV) pip install --quiet --python $(FLOORS)/python --resolution lowest-direct --editable . \
+	  "pytest>=8.4" "pytest-xdist>=3.6" "hypothesis>=6.130"
+	$(FLOORS)/pytest -n 2 --dist loadscope -q -m "not slow" tests/io tests/panel tests/measure \
+	  tests/phenotype tests/margin tests/spatial tests/pipeline
+
+test: system lint check floors
 
 wheel: $(STAMP)
 	$(UV) build --quiet --wheel --out-dir dist
 
 clean:
-	rm -rf $(VENV) .tools dist build immunescape-demo
+	rm -rf $(VENV) .venv-floors .tools dist build immunescape-demo

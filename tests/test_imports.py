@@ -29,3 +29,12 @@ def test_nothing_heavy_is_loaded(statement):
 
 def test_the_package_itself_loads_no_table_library():
     assert loaded_after("import immunescape, immunescape.cli").isdisjoint({"pandas", "scipy"})
+
+
+def test_public_names_are_there_when_asked_for():
+    import immunescape
+
+    for name in immunescape.__all__:
+        assert getattr(immunescape, name) is not None
+    with pytest.raises(AttributeError, match="nosuch"):
+        _ = immunescape.nosuch

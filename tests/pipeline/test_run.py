@@ -338,3 +338,19 @@ def test_flags_go_before_the_study(tmp_path):
     assert (kept.margin.width_um, kept.margin.band_um) == (20.0, 5.0)
     bands = pd.read_csv(folder / "bands.csv")
     assert set(bands["to_um"] - bands["from_um"]) == {5.0}
+
+
+def test_given_phenotypes_stand_in_for_markers(tmp_path):
+    """Without CD8, SOX10 and S100 channels: who is who comes from the file, even a count of 0."""
+    calls = tmp_path / "calls.csv"
+    rows = [f"{k},{'tumour' if k in LEFT else 'other'}" for k in range(1, 217)]
+    calls.write_text("label,phenotype\n" + "\n".join(rows) + "\n")
+    channels = ("DAPI", "CD3", "PD-L1", "CD20", "CD4")
+    folder = drawn_run(
+        tmp_path, square(0, 0, 180, 240), channels=channels, words=("--calls", str(calls))
+    )
+    assert summary_row(folder, "cell_count", phenotype="tumour")["value"] == 108
+    assert summary_row(folder, "cell_count", phenotype="cd8_t")["value"] == 0
+    assert summary_row(folder, "tumour_proportion_score")["value"] == pytest.approx(
+        100 * len(LEFT & set(range(1, 217, 3))) / 108
+    )

@@ -1,6 +1,6 @@
 """The second half: labels and measurements in, tables out; no pixel of the slide is read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,8 @@ class _Called:
     gates: tuple[Gate, ...]
     tumour: "BaseGeometry"
     tumour_source: str
-    warnings: tuple[str, ...] = field(default=())
+    phenotypes_given: bool
+    warnings: tuple[str, ...] = ()
 
 
 def analyse(
@@ -170,7 +171,8 @@ def _call(
         *final.warnings,
         *(() if drawn else ("no tumour region was drawn; it is derived from the tumour cells",)),
     )
-    return _Called(final, gates, tumour, source, notes)
+    given = imported is not None and imported.has_phenotype
+    return _Called(final, gates, tumour, source, given, notes)
 
 
 def _missing(panel: "Panel", called: _Called) -> dict[str, str]:
@@ -182,22 +184,13 @@ def _missing(panel: "Panel", called: _Called) -> dict[str, str]:
         column = f"{stain.marker if stain else marker}_positive"
         if column in cells and bool(cells[column].notna().any()):
             continue
-        if marker in ("s100", "sox10", "cd8") and _phenotype_shown(marker, called):
+        if called.phenotypes_given and marker != "pdl1":
             continue
         title = {"pdl1": "PD-L1"}.get(marker, marker.upper())
         reasons[marker] = (
             f"the panel lacks {title}" if stain is None else f"{title} has no gate on this slide"
         )
     return reasons
-
-
-def _phenotype_shown(marker: str, called: _Called) -> bool:
-    """Tell whether imported phenotypes stand in for a lineage marker."""
-    phenotype = "cd8_t" if marker == "cd8" else "tumour"
-    calls = called.calls
-    imported = any(gate.source == "imported" for gate in called.gates)
-    from_file = not imported and f"{marker}_positive" not in calls.cells
-    return from_file and bool((calls.cells["phenotype"] == phenotype).any())
 
 
 def _unconfirmed(gates: tuple[Gate, ...]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,12 @@ from immunescape.blocks import Block, Plane, Progress, iter_blocks, silent
 from immunescape.errors import SlideError
 from immunescape.params import Between, Params
 from immunescape.segment.levels import Levels, slide_levels
-from immunescape.segment.masks import masks_from_flows
 from immunescape.segment.models import Model, load_model
-from immunescape.segment.sampling import Grid
 from immunescape.segment.stitch import reading_order, stitch
 from immunescape.slide import Slide
+
+if TYPE_CHECKING:
+    from immunescape.segment.sampling import Grid
 
 __all__ = ["SegmentParams", "Segmentation", "segment_nuclei"]
 
@@ -136,6 +137,10 @@ def segment_nuclei(
     """
     import zarr
 
+    # compiled loops: loading the compiler would slow a command that finds no nuclei
+    from immunescape.segment.masks import masks_from_flows
+    from immunescape.segment.sampling import Grid
+
     params = params or SegmentParams()
     if not channels:
         raise SlideError(f"{slide.name} has no nuclear channel; name one with --nuclear")
@@ -204,7 +209,7 @@ def _all_flows(
     slide: Slide,
     channels: tuple[str, ...],
     levels: list[Levels],
-    grid: Grid,
+    grid: "Grid",
     model: Model,
     flows: Any,
     progress: Progress,
@@ -228,7 +233,7 @@ def _all_flows(
 
 
 def _picture(
-    slide: Slide, channels: tuple[str, ...], levels: list[Levels], grid: Grid, block: Block
+    slide: Slide, channels: tuple[str, ...], levels: list[Levels], grid: "Grid", block: Block
 ) -> npt.NDArray[np.float32]:
     """Return the nuclear stain of a block of network pixels, the brightest of all channels."""
     part = grid.footprint(block)
@@ -239,7 +244,7 @@ def _picture(
     return np.asarray(np.maximum.reduce(layers), dtype=np.float32)
 
 
-def _write(labels: Plane, fresh: npt.NDArray[np.int32], grid: Grid, out: Any) -> int:
+def _write(labels: Plane, fresh: npt.NDArray[np.int32], grid: "Grid", out: Any) -> int:
     """Write labels in reading order on the slide's own pixels; return how many there are."""
     for block in iter_blocks(grid.slide_shape, _WRITE_PX):
         part = np.asarray(labels[grid.around(block).slices])

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -34,6 +33,8 @@ def grow_cells(
     A background pixel takes the label of the nearest nuclear pixel within ``grow_um``; of equally
     near ones the lowest label. Pixels of nuclei keep their label.
     """
+    from immunescape.segment._growing import grow
+
     shape = (int(nuclei.shape[-2]), int(nuclei.shape[-1]))
     reach = grow_um / pixel_size_um
     offsets = _offsets(reach)
@@ -43,7 +44,7 @@ def grow_cells(
         labels = np.ascontiguousarray(np.asarray(nuclei[outer.slices]), dtype=np.int32)
         rows, columns = block.inside(outer)
         grown = np.empty(block.shape, dtype=np.int32)
-        _grow(labels, grown, rows.start, columns.start, *offsets)
+        grow(labels, grown, rows.start, columns.start, *offsets)
         out[block.slices] = grown
 
 
@@ -64,55 +65,3 @@ def _offsets(reach: float) -> tuple[npt.NDArray[np.int64], ...]:
     order = np.argsort(squared, kind="stable")
     first = np.searchsorted(squared[order], np.arange(int(reach) + 1) ** 2)
     return dy[order], dx[order], squared[order], first
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _grow(
-    labels: Any, out: Any, top: int, left: int, dy: Any, dx: Any, squared: Any, first: Any
-) -> None:
-    height, width = labels.shape
-    steps = _chessboard(labels)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            y = top + i
-            x = left + j
-            found = labels[y, x]
-            # No label is nearer than its chessboard distance.
-            if found == 0 and steps[y, x] < len(first):
-                nearest = -1
-                for k in range(first[steps[y, x]], len(dy)):
-                    if nearest >= 0 and squared[k] > nearest:
-                        break
-                    r = y + dy[k]
-                    c = x + dx[k]
-                    if 0 <= r < height and 0 <= c < width:
-                        other = labels[r, c]
-                        if other > 0 and (found == 0 or other < found):
-                            found = other
-                            nearest = squared[k]
-            out[i, j] = found
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _chessboard(labels: Any) -> Any:
-    """Return the moves of a king to the nearest label."""
-    height, width = labels.shape
-    steps = np.full((height, width), height + width, dtype=np.int64)
-    for y in range(height):
-        for x in range(width):
-            if labels[y, x] > 0:
-                steps[y, x] = 0
-                continue
-            least = steps[y, x - 1] if x > 0 else height + width
-            if y > 0:
-                for c in range(max(x - 1, 0), min(x + 2, width)):
-                    least = min(least, steps[y - 1, c])
-            steps[y, x] = least + 1
-    for y in range(height - 1, -1, -1):
-        for x in range(width - 1, -1, -1):
-            least = steps[y, x + 1] if x + 1 < width else height + width
-            if y + 1 < height:
-                for c in range(max(x - 1, 0), min(x + 2, width)):
-                    least = min(least, steps[y + 1, c])
-            steps[y, x] = min(steps[y, x], least + 1)
-    return steps

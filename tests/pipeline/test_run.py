@@ -160,7 +160,7 @@ def test_another_margin_needs_no_pixels(field, tmp_path, monkeypatch):
     wide = replace(Study(), margin=replace(Study().margin, width_um=40.0))
     again = run_slide(inputs, tmp_path, wide)
     reused = {s["step"] for s in again.provenance["steps"] if s["reused"]}
-    assert reused == {"segment", "measure"}
+    assert reused == {"segment", "measure", "contacts"}
     summary = pd.read_csv(tmp_path / "made" / "summary.csv")
     assert set(summary["margin_width_um"]) == {40.0}
     now = pd.read_parquet(tmp_path / "made" / "cells.parquet")
@@ -183,6 +183,16 @@ def test_a_changed_rim_keeps_the_labels(field, tmp_path):
     assert tables(tmp_path / "fresh" / "made") == tables(tmp_path / "made")
 
 
+def test_another_contact_rule_finds_contacts_anew(field, tmp_path):
+    inputs = true_inputs(field)
+    run_slide(inputs, tmp_path, Study())
+    strict = replace(Study(), contact=replace(Study().contact, min_contact_um=4.0))
+    again = run_slide(inputs, tmp_path, strict)
+    assert {s["step"] for s in again.provenance["steps"] if s["reused"]} == {"segment", "measure"}
+    run_slide(inputs, tmp_path / "fresh", strict)
+    assert tables(tmp_path / "fresh" / "made") == tables(tmp_path / "made")
+
+
 def test_another_margin_loads_no_network(field, tmp_path):
     inputs = true_inputs(field)
     run_slide(inputs, tmp_path, Study())
@@ -195,7 +205,7 @@ def test_another_margin_loads_no_network(field, tmp_path):
         f"assert main({list(map(str, words))!r}) == 0; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"torch", "cellpose"}.isdisjoint(done.stdout.split())
+    assert {"torch", "cellpose", "numba"}.isdisjoint(done.stdout.split())
 
 
 def test_the_two_halves_give_what_run_gives(field, result, tmp_path):

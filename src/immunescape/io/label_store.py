@@ -11,6 +11,7 @@ from immunescape.blocks import iter_blocks
 from immunescape.errors import LabelsError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import zarr
 
 __all__ = ["LabelStore"]
@@ -191,6 +192,35 @@ class LabelStore:
                 smaller[block.slices] = np.asarray(source)[::2, ::2]
             level, count = smaller, count + 1
         self._describe(name, self.scale_um(name), count)
+
+    def put_table(self, name: str, table: "pd.DataFrame", key: str) -> None:
+        """Keep a table of numbers beside the labels it was made from.
+
+        Parameters
+        ----------
+        name
+            Name of the table; must be new.
+        table
+            Numeric columns; the index is not kept.
+        key
+            What decides the table; only the same key gives it back.
+        """
+        group = self.group.require_group("tables").create_group(name)
+        group.attrs["key"] = key
+        group.attrs["columns"] = list(table.columns)
+        for column in table.columns:
+            group.create_array(column, data=table[column].to_numpy())
+
+    def table(self, name: str, key: str) -> "pd.DataFrame | None":
+        """Return a kept table; None if it is absent or was made with another key."""
+        import pandas as pd
+
+        if f"tables/{name}" not in self.group:
+            return None
+        group: Any = self.group[f"tables/{name}"]
+        if group.attrs["key"] != key:
+            return None
+        return pd.DataFrame({c: group[c][...] for c in group.attrs["columns"]})
 
     def _describe(self, name: str, pixel_size_um: float, levels: int) -> None:
         axes: Any = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]

@@ -72,6 +72,7 @@ def analyse(
     annotations: Regions | None = None,
     *,
     calls: Path | None = None,
+    contacts: "pd.DataFrame | None" = None,
     progress: Progress = silent,
 ) -> SlideResult:
     """Turn measured cells into phenotypes, regions, contacts and the tables about them.
@@ -87,6 +88,8 @@ def analyse(
         from the density of tumour cells.
     calls
         Table of calls made elsewhere, in place of gates.
+    contacts
+        Pairs of cells in contact, where they are known already; found from the labels otherwise.
     progress
         Called as the work goes on.
 
@@ -109,18 +112,19 @@ def analyse(
     cells = called.calls.cells
     places = margin.locate(cells.points_um).set_axis(cells.frame.index)
     cells = cells.with_columns(places)
-    contacts = find_contacts(
-        measured.cell_labels, measured.pixel_size_um, study.contact, progress=progress
-    )
+    if contacts is None:
+        contacts = find_contacts(
+            measured.cell_labels, measured.pixel_size_um, study.contact, progress=progress
+        ).pairs
     missing = _missing(measured.panel, called)
-    cells = add_contact_columns(cells, contacts.pairs, missing=missing)
+    cells = add_contact_columns(cells, contacts, missing=missing)
     tables = {
         "regions": region_table(cells, margin.areas, study.density, missing=missing),
         "bands": band_table(cells, margin.areas, missing=missing),
-        "contacts": contact_table(cells, contacts.pairs, missing=missing),
+        "contacts": contact_table(cells, contacts, missing=missing),
         "summary": summarise(
             cells,
-            contacts.pairs,
+            contacts,
             margin.areas,
             study.summary,
             density=study.density,

@@ -104,10 +104,13 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
             _must_exist(path, LabelsError, "--labels")
         if len(inputs.labels) > 2:
             raise LabelsError("--labels takes one label image, or two: nuclei and cells")
-        given = (
-            inputs.labels[0] if len(inputs.labels) == 1 else (inputs.labels[0], inputs.labels[1])
+        first, *second = inputs.labels
+        labels = read_imported_labels(
+            (first, second[0]) if second else first,
+            slide,
+            are=options.labels_are,
+            check_pixels=False,
         )
-        labels = read_imported_labels(given, slide, are=options.labels_are)
     else:
         require_nuclear(panel, slide.name)
     if labels is not None and labels.nuclei is None:

@@ -27,8 +27,11 @@ from immunescape.pipeline.measured import (
 from immunescape.pipeline.outputs import update_outputs, write_outputs
 from immunescape.pipeline.provenance import Recorder, versions
 from immunescape.pipeline.stages import Earlier, StageKeys, earlier_result, stage_keys
+from immunescape.spatial import find_contacts
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from immunescape.results import SlideResult
     from immunescape.study import Study
 
@@ -95,19 +98,23 @@ def run_slide(
         segment=dataclasses.replace(study.segment, model=Path(study.segment.model).name),
     )
 
-    def conclude(measured: Measured) -> "SlideResult":
+    def conclude(measured: Measured, contacts: "pd.DataFrame | None") -> "SlideResult":
         with recorder.step("analyse"):
             result = analyse(
-                measured, study, opened.annotations, calls=opened.calls, progress=progress
-            )
+                measured, study, opened.annotations, calls=opened.calls, contacts=contacts,
+                progress=progress,
+            )  # fmt: skip
         warnings = tuple(dict.fromkeys((*opened.warnings, *measured.warnings, *result.warnings)))
         provenance = _provenance(study, opened, measured, keys, recorder, warnings)
         return dataclasses.replace(result, provenance=provenance, warnings=warnings)
 
-    if earlier and earlier.keys == keys:
+    if earlier and earlier.keys.measurements == keys.measurements:
         recorder.reuse("segment")
         recorder.reuse("measure")
-        result = conclude(_measured_before(folder, opened, earlier))
+        known = LabelStore.open(folder / _STORE).table("contacts", keys.contacts)
+        if known is not None:
+            recorder.reuse("contacts")
+        result = conclude(_measured_before(folder, opened, earlier), known)
         update_outputs(folder, result, kept, slide.pixel_size_um, csv=csv)
         return result
     with staged_folder(folder) as stage:
@@ -126,7 +133,12 @@ def run_slide(
         )
         if (folder / "edits.csv").exists():
             shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
-        result = conclude(measured)
+        with recorder.step("contacts"):
+            contacts = find_contacts(
+                labelled.cells, slide.pixel_size_um, study.contact, progress=progress
+            ).pairs
+            labelled.store.put_table("contacts", contacts, keys.contacts)
+        result = conclude(measured, contacts)
         write_outputs(stage, result, kept, slide.pixel_size_um, csv=csv)
     return result
 

@@ -23,14 +23,15 @@ _NO_EFFECT = {"tile_px", "block_px", "device", "model"}
 
 @dataclass(frozen=True)
 class StageKeys:
-    """Hash of everything that decides the labels, and the measurements made with them."""
+    """Hash of everything that decides the labels, the measurements and the contacts."""
 
     labels: str
     measurements: str
+    contacts: str
 
 
 def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ...]) -> StageKeys:
-    """Return the keys of the two stages that read pixels.
+    """Return the keys of the stages that read pixels or labels.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         "measure": _settings(study.measure),
         "tissue": _settings(study.tissue),
     }
-    return StageKeys(_digest(labels), _digest(measurements))
+    contacts = {"labels": labels, "contact": _settings(study.contact)}
+    return StageKeys(_digest(labels), _digest(measurements), _digest(contacts))
 
 
 def _model_key(name: str) -> str:

@@ -71,7 +71,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._begun: dict[str, float] = {}
-        self._last = 0.0
+        self._last = time.monotonic()
 
     def __call__(self, step: str, done: int, total: int) -> None:
         now = time.monotonic()

@@ -20,7 +20,7 @@ _GROUPS = (
 )
 _RATIO = "cd8_margin_to_centre_ratio"
 _RATIO_LABEL = "margin / centre"
-_WITH_NOTES = ("tissue", _RATIO_LABEL)  # the other regions are parts of the tissue
+_WITH_NOTES = (_RATIO_LABEL,)  # what concerns every density is said of the first table already
 _ODDS = "pdl1_induction_log_odds_ratio"
 _COLUMNS_AT_ONCE = 3
 

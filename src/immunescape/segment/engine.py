@@ -10,6 +10,7 @@ import numpy.typing as npt
 from immunescape.blocks import Block, Plane, Progress, iter_blocks, silent
 from immunescape.errors import SlideError
 from immunescape.params import Between, Params
+from immunescape.segment.interrupts import interrupts_wait
 from immunescape.segment.levels import Levels, slide_levels
 from immunescape.segment.models import Model, load_model
 from immunescape.segment.stitch import reading_order, stitch
@@ -146,12 +147,14 @@ def segment_nuclei(
         raise SlideError(f"{slide.name} has no nuclear channel; name one with --nuclear")
     for channel in channels:
         slide.index(channel)
-    model = model or load_model(
-        params.model,
-        diameter_um=params.diameter_um,
-        device=params.device,
-        precision=params.precision,
-    )
+    with interrupts_wait():
+        model = model or load_model(
+            params.model,
+            diameter_um=params.diameter_um,
+            device=params.device,
+            precision=params.precision,
+        )
+        import cellpose.dynamics  # noqa: F401  needed below, and slow to load
     levels = [slide_levels(slide, channel) for channel in channels]
     grid = Grid.between(slide.shape, slide.pixel_size_um, model.pixel_um)
     pixel_um = slide.pixel_size_um * grid.ratio

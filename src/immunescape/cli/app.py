@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,30 @@ app = App(
     config=(_study_fills_flags,),
     suppress_keyboard_interrupt=False,
 )
-for command in ("run", "info", "init", "demo", "simulate", "train"):
-    app.command(f"immunescape.cli.{command}:{command}", name=command)
+_COMMANDS = {
+    "run": """Analyse one slide: cells, gates, tumour margin, contacts and the headline numbers.
+
+    The tables are written to OUT/NAME/, named after the slide. Running again on the same folder
+    repeats only the steps whose inputs or parameters changed. ``--tissue whole`` counts the whole
+    frame as tissue. Give ``--debug`` to see the traceback of an error.
+    """,
+    "info": "Print what was understood of a slide: size, pixel size, channels and markers.",
+    "init": "Write a commented study file with the panel of a slide.",
+    "demo": "Analyse the simulated sample patient and print the headline tables.",
+    "simulate": """Render simulated slides with their truth: one field, or a patient.
+
+    The direction of the scenarios is that of Zaretsky et al. 2016; their figures are ours.
+    """,
+    "train": """Train the compact network on your own images and label images.
+
+    An interrupted training goes on where it stopped when it is started again. Use the weights
+    with ``immunescape run --segment.model WEIGHTS``.
+    """,
+}
+"""Commands and what ``--help`` says of them: their modules are loaded when they are called."""
+
+for command, text in _COMMANDS.items():
+    app.command(f"immunescape.cli.{command}:{command}", name=command, help=cleandoc(text))
 
 
 def execute(words: list[str]) -> int:

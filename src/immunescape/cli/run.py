@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from immunescape.cli.progress import show_progress
 from immunescape.margin import MarginParams, TissueParams, TumourParams
@@ -17,6 +17,17 @@ from immunescape.spatial import ContactParams, DensityParams, SummaryParams
 from immunescape.study import Study, read_study
 
 __all__ = ["run"]
+
+# Groups of flags in --help, in the order of the work.
+_SEGMENT = Group.create_ordered("Segmentation")
+_MEASURE = Group.create_ordered("Measurement")
+_TISSUE = Group.create_ordered("Tissue")
+_GATING = Group.create_ordered("Gates")
+_TUMOUR = Group.create_ordered("Derived tumour region")
+_MARGIN = Group.create_ordered("Margin")
+_CONTACT = Group.create_ordered("Contacts")
+_DENSITY = Group.create_ordered("Densities")
+_SUMMARY = Group.create_ordered("Summary")
 
 
 def run(
@@ -39,21 +50,17 @@ def run(
     csv: Annotated[bool, Parameter(negative=())] = False,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
-    segment: SegmentParams = SegmentParams(),
-    measure: MeasureParams = MeasureParams(),
-    tissue: TissueParams = TissueParams(),
-    gating: GateParams = GateParams(),
-    tumour: TumourParams = TumourParams(),
-    margin: MarginParams = MarginParams(),
-    contact: ContactParams = ContactParams(),
-    density: DensityParams = DensityParams(),
-    summary: SummaryParams = SummaryParams(),
+    segment: Annotated[SegmentParams, Parameter(group=_SEGMENT)] = SegmentParams(),
+    measure: Annotated[MeasureParams, Parameter(group=_MEASURE)] = MeasureParams(),
+    tissue: Annotated[TissueParams, Parameter(group=_TISSUE)] = TissueParams(),
+    gating: Annotated[GateParams, Parameter(group=_GATING)] = GateParams(),
+    tumour: Annotated[TumourParams, Parameter(group=_TUMOUR)] = TumourParams(),
+    margin: Annotated[MarginParams, Parameter(group=_MARGIN)] = MarginParams(),
+    contact: Annotated[ContactParams, Parameter(group=_CONTACT)] = ContactParams(),
+    density: Annotated[DensityParams, Parameter(group=_DENSITY)] = DensityParams(),
+    summary: Annotated[SummaryParams, Parameter(group=_SUMMARY)] = SummaryParams(),
 ) -> int:
     """Analyse one slide: cells, gates, tumour margin, contacts and the headline numbers.
-
-    The tables are written to OUT/<slide name>/. Running again on the same folder repeats only the
-    steps whose inputs or parameters changed. ``--tissue whole`` counts the whole frame as tissue.
-    Give ``--debug`` to see the traceback of an error.
 
     Parameters
     ----------

@@ -24,11 +24,9 @@ def simulate(
     seed: Annotated[int, Parameter(negative=())] = 0,
     name: str | None = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
-    field: FieldParams = FieldParams(),
+    field: Annotated[FieldParams, Parameter(group="Field")] = FieldParams(),
 ) -> int:
     """Render simulated slides with their truth: one field, or a patient at three timepoints.
-
-    The direction of the scenarios is that of Zaretsky et al. 2016; their figures are ours.
 
     Parameters
     ----------

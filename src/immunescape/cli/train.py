@@ -20,12 +20,9 @@ def train(
     initial: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
-    training: TrainParams = TrainParams(),
+    training: Annotated[TrainParams, Parameter(group="Training")] = TrainParams(),
 ) -> int:
     """Train the compact network on pairs of images and label images.
-
-    An interrupted training goes on where it stopped when it is started again. Use the weights
-    with ``immunescape run --segment.model WEIGHTS``.
 
     Parameters
     ----------

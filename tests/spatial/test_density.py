@@ -262,3 +262,13 @@ def test_bands_without_pdl1_or_cd8_are_missing():
     assert result.loc[gone, "count"].isna().all()
     assert result.loc[gone, "density_per_mm2"].isna().all()
     assert result.loc[~gone, "count"].notna().all()
+
+
+def test_bands_give_no_density_of_cells_in_doubt():
+    known = band_table(drawn(), areas())
+    result = band_table(drawn(), areas(), missing={"cd8": "absent"})
+    other = (result["phenotype"] == "other") & (result["pdl1"] == "any")
+    assert result.loc[other, "count"].tolist() == known.loc[other, "count"].tolist()
+    assert known.loc[other, "density_per_mm2"].notna().any()
+    assert result.loc[other, "density_per_mm2"].isna().all()
+    assert set(result.loc[other, "ci_method"]) == {""}

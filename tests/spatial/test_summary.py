@@ -282,6 +282,20 @@ def test_combined_score_needs_both_marks_and_is_capped():
     assert everything["reason"] == "not CPS; capped at 100"
 
 
+def test_a_mark_without_a_single_call_marks_nothing():
+    rows = [("tumour", "-", "centre")] * 2 + [("other", "+", "centre")] * 2
+    cells = table(rows).with_columns(
+        {
+            "cd68_positive": pd.array([pd.NA] * 4, dtype="boolean"),
+            "cd3_positive": pd.array([False, False, True, True], dtype="boolean"),
+        }
+    )
+    summary = summarise(cells, contacts(), areas(), ANY)
+    row = at(summary, "combined_positive_score", "any", neighbourhood="")
+    assert not row["evaluable"] and math.isnan(row["value"])
+    assert row["reason"] == "no cell has a call for macrophages"
+
+
 def test_no_cells():
     empty = CellTable(drawn()[0].frame.iloc[:0])
     summary = summarise(empty, contacts(), areas())

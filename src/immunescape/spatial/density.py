@@ -121,7 +121,8 @@ def band_table(
     -------
     DataFrame
         Columns ``BANDS_COLUMNS``, bands in their order within each phenotype and PD-L1 state; no
-        rows where the tumour has no interface. A band without area has no density.
+        rows where the tumour has no interface. A band without area has no density, nor have
+        cells of a kind that a missing marker leaves in doubt; their counts are given.
     """
     kinds = kinds_of(cells, missing)
     bands = areas.bands.sort_values("from_um")
@@ -140,16 +141,19 @@ def band_table(
     counts = np.bincount(code, minlength=12 * max(n, 1)).reshape(4, 3, -1)[:, :, :n]
     total = np.einsum("pa,sb,abr->psr", PHENOTYPE_MEMBERS, PDL1_MEMBERS, counts)
     rows = []
+    certain = []
     for p, phenotype in enumerate(("any", *PHENOTYPES)):
         for s, pdl1 in enumerate(PDL1_STATUS):
             no_count = (phenotype, pdl1) in kinds.absent
+            certain += [not kinds.why_not(phenotype, pdl1)] * n
             for b, area in enumerate(bands["area_mm2"].to_numpy(np.float64)):
                 count = pd.NA if no_count else int(total[p, s, b])
                 rows.append((phenotype, pdl1, start[b], stop[b], count, area))
     table = pd.DataFrame(
         rows, columns=["phenotype", "pdl1", "from_um", "to_um", "count", "area_mm2"]
     )
-    return _with_density(table, (table["area_mm2"] > 0).to_numpy(bool))[list(BANDS_COLUMNS)]
+    evaluable = (table["area_mm2"] > 0).to_numpy(bool) & np.array(certain, bool)
+    return _with_density(table, evaluable)[list(BANDS_COLUMNS)]
 
 
 def _spread(counts: np.ndarray) -> np.ndarray:

@@ -88,11 +88,17 @@ def score_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
 def _immune(cells: CellTable, cd8: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], str]:
     """Macrophages and lymphocytes, and why they cannot be told; empty where they can."""
     immune = cd8.copy()
-    lacking = []
+    unmarked, uncalled = [], []
     for name, columns in (("macrophages", _MACROPHAGE), ("lymphocytes", _LYMPHOCYTE)):
         there = [column for column in columns if column in cells]
+        called = [column for column in there if bool(cells[column].notna().any())]
         if not there:
-            lacking.append(name)
-        for column in there:
+            unmarked.append(name)
+        elif not called:
+            uncalled.append(name)
+        for column in called:
             immune |= cells[column].astype("boolean").fillna(False).to_numpy(bool)
-    return immune, f"the panel does not mark {' and '.join(lacking)}" if lacking else ""
+    return immune, join(
+        f"the panel does not mark {' and '.join(unmarked)}" if unmarked else "",
+        f"no cell has a call for {' and '.join(uncalled)}" if uncalled else "",
+    )

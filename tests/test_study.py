@@ -64,3 +64,11 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path, text, message):
 def test_an_absent_study_names_the_flag(tmp_path):
     with pytest.raises(StudyError, match=r"none\.toml does not exist; .*--study"):
         read_study(tmp_path / "none.toml")
+
+
+def test_a_study_that_cannot_be_read_is_named_without_its_folder(tmp_path):
+    folder = tmp_path / "study.toml"
+    folder.mkdir()
+    with pytest.raises(StudyError, match=r"study\.toml is no text") as caught:
+        read_study(folder)
+    assert str(tmp_path) not in str(caught.value)

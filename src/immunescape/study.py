@@ -144,7 +144,9 @@ def read_study(path: Path) -> Study:
     except FileNotFoundError:
         raise StudyError(f"{path.name} does not exist; pass a study file with --study") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path.name} cannot be read as text ({error})") from error
+        raise StudyError(
+            f"{path.name} is no text that can be read; pass a study file with --study"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path.name} is not valid TOML: {error}") from error
     if (version := data.pop("format", _FORMAT)) != _FORMAT:

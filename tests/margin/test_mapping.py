@@ -228,6 +228,14 @@ def test_in_a_lymph_node_the_outer_side_needs_lymphoid_tissue_drawn():
     assert "outer_margin" in full.areas.not_evaluable
 
 
+@pytest.mark.parametrize(
+    ("site", "nodal"),
+    [("Lymph node", True), ("lymph-node", True), ("LYMPH_NODES", True), ("lymphangioma", False)],
+)
+def test_a_lymph_node_is_known_however_it_is_written(site, nodal):
+    assert ("outer_margin" in mapped(LEFT, site=site).areas.not_evaluable) == nodal
+
+
 def test_a_drawn_line_replaces_the_outline_and_the_tumour_tells_the_side():
     line = shapely.LineString([(520, 0), (520, 600)])
     result = mapped(LEFT, {"margin_line": line})

@@ -223,3 +223,20 @@ def test_panel_refuses_one_key_twice() -> None:
                 Stain(channel="b", marker="cd8", compartment="membrane"),
             )
         )
+
+
+def test_an_ignored_channel_may_keep_the_key_of_the_one_in_use() -> None:
+    panel = Panel(
+        (
+            Stain(channel="a", marker="cd8", compartment="membrane", role="ignored"),
+            Stain(channel="b", marker="cd8", compartment="membrane"),
+        )
+    )
+    assert panel["cd8"].channel == "b"
+    assert [s.channel for s in panel.measured] == ["b"]
+
+
+@pytest.mark.parametrize("key", ["PD-L1", "pd l1", "", "../pdl1"])
+def test_a_key_that_cannot_name_columns_is_refused(key: str) -> None:
+    with pytest.raises(PanelError, match="such as pdl1"):
+        Stain(channel="PD-L1", marker=key, compartment="membrane")

@@ -1,5 +1,6 @@
 """From tumour, tissue and annotations to regions, distances and areas."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -148,8 +149,8 @@ def map_margin(
     tumour_source
         ``drawn``, ``imported`` or ``derived``.
     site
-        Where the lesion was; ``lymph_node`` makes the outer side not evaluable unless lymphoid
-        tissue is drawn and tissue remains outside it.
+        Where the lesion was; ``lymph_node``, however the two words are joined, makes the outer
+        side not evaluable unless lymphoid tissue is drawn and tissue remains outside it.
     params
         Widths.
 
@@ -192,7 +193,7 @@ def map_margin(
 
     counted = _count(analysed, not_stroma, tumour, interface, params)
     beyond = analysed.mask & ~not_stroma.mask & ~rasterise(tumour, tissue).mask
-    nodal = site == "lymph_node" and not ("lymphoid" in annotations and bool(beyond.any()))
+    nodal = _is_lymph_node(site) and not ("lymphoid" in annotations and bool(beyond.any()))
     areas = RegionAreas(
         areas_mm2=_with_sums(counted.parts_um2),
         not_evaluable=_not_evaluable(tumour, interface, nodal),
@@ -211,6 +212,10 @@ def map_margin(
         width_um=params.width_um,
         warnings=tuple(warnings),
     )
+
+
+def _is_lymph_node(site: str) -> bool:
+    return re.sub(r"[^a-z]", "", site.casefold()) in ("lymphnode", "lymphnodes")
 
 
 def _and(grid: GridMask, other: GridMask, *, inverse: bool = False) -> GridMask:

@@ -1,5 +1,6 @@
 """The panel: which channel shows which marker, and where in the cell the marker is read."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,11 @@ class Stain:
         Where the marker is read for its gate.
     role
         What the channel is used for.
+
+    Raises
+    ------
+    PanelError
+        If the key holds anything else.
     """
 
     channel: str
@@ -44,22 +50,29 @@ class Stain:
     compartment: Compartment
     role: Role = "marker"
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9_]+", self.marker):
+            raise PanelError(
+                f"the channel {self.channel!r} has the marker {self.marker!r}; write it in "
+                "lower-case letters, digits and underscores, such as pdl1"
+            )
+
 
 @dataclass(frozen=True)
 class Panel:
-    """The stains of a slide in channel order; marker keys are unique.
+    """The stains of a slide in channel order; marker keys of stains not ignored are unique.
 
     Raises
     ------
     PanelError
-        If two stains have the same marker key.
+        If two stains that are not ignored have the same marker key.
     """
 
     stains: tuple[Stain, ...]
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for stain in self.stains:
+        for stain in (s for s in self.stains if s.role != "ignored"):
             if (other := seen.get(stain.marker)) is not None:
                 raise PanelError(
                     f"the channels {other!r} and {stain.channel!r} both show {stain.marker}; "
@@ -72,7 +85,7 @@ class Panel:
 
     def __getitem__(self, marker: str) -> Stain:
         for stain in self.stains:
-            if stain.marker == marker:
+            if stain.marker == marker and stain.role != "ignored":
                 return stain
         raise KeyError(marker)
 

@@ -14,6 +14,7 @@ from tests.slides import CHANNELS, drawn_labels, square, write_geojson, write_la
 from immunescape.cli import main
 from immunescape.io.labels import read_imported_labels
 from immunescape.pipeline import Inputs, analyse, measure_slide, run_slide
+from immunescape.pipeline.inputs import open_inputs
 from immunescape.simulate import FieldParams, simulate_field, write_field
 from immunescape.slide import Slide
 from immunescape.study import Study, read_study
@@ -146,6 +147,35 @@ def test_the_result_repeats_itself_from_its_own_study(field, result, tmp_path):
     assert [i.role for i in study.input] == ["slide", "annotations", "labels", "labels", "calls"]
     run_slide(Inputs(slide=tmp_path / "made.ome.tif"), tmp_path / "again", study)
     assert tables(tmp_path / "again" / "made") == tables(folder)
+
+
+def test_a_study_lends_another_slide_its_settings_but_not_its_annotations(tmp_path):
+    first = write_slide(tmp_path, "first")
+    second = tmp_path / "second.ome.tif"
+    second.write_bytes(first.read_bytes() + b"another")
+    drawn = write_geojson(tmp_path, square(0, 0, 180, 240))
+    study = replace(Study(), margin=replace(Study().margin, width_um=25.0))
+    given = {"annotations": drawn, "labels": (write_labels(tmp_path),)}
+    run_slide(Inputs(slide=first, **given), tmp_path / "out", study)
+    kept = read_study(tmp_path / "out" / "first" / "study.toml")
+    opened = open_inputs(Inputs(slide=second), kept)
+    assert "tumour" not in opened.annotations
+    assert opened.labels is None
+    assert [w.split(":")[1] for w in opened.warnings] == [
+        " its annotations regions.geojson are not used for second.ome.tif; pass --annotations if "
+        "there are some for this slide",
+        " its labels cells.tif are not used for second.ome.tif; pass --labels if there are some "
+        "for this slide",
+    ]
+    assert kept.margin.width_um == 25.0
+    renamed = tmp_path / "renamed.ome.tif"
+    renamed.write_bytes(first.read_bytes())
+    for same in (first, renamed):
+        opened = open_inputs(Inputs(slide=same), kept)
+        assert "tumour" in opened.annotations
+        assert opened.labels is not None
+    chosen = open_inputs(Inputs(slide=second, annotations=drawn), kept)
+    assert "tumour" in chosen.annotations
 
 
 def test_another_margin_needs_no_pixels(field, tmp_path, monkeypatch):

@@ -88,8 +88,6 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
     ImmunescapeError
         One line that names the file, the thing and the remedy.
     """
-    inputs = _with_named_by_study(inputs, study)
-    warnings: list[str] = []
     options = study.slide
     slide = open_slide(
         inputs.slide,
@@ -97,6 +95,8 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
         channel_names=options.channel_names or None,
         scene=options.scene,
     )
+    slide_file = _hashed("slide", inputs.slide)
+    inputs, warnings = _with_named_by_study(inputs, study, slide_file)
     panel, panel_warnings = _panel(slide, study)
     labels = None
     if inputs.labels:
@@ -128,9 +128,10 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
             shape=slide.shape,
         )
         warnings += _unused(inputs.annotations, annotations)
-    roles = [("slide", inputs.slide), ("annotations", inputs.annotations)]
+    roles = [("annotations", inputs.annotations)]
     roles += [("labels", path) for path in inputs.labels] + [("calls", inputs.calls)]
     files = tuple(_hashed(role, path) for role, path in roles if path is not None)
+    files = (slide_file, *files)
     for named in study.input:
         same = [f for f in files if f.role == named.role and f.file == named.file]
         if same and same[0].sha256 != named.sha256:
@@ -163,8 +164,23 @@ def _places(inputs: Inputs) -> tuple[Path, ...]:
     return (*beside_study, inputs.slide.parent, Path())
 
 
-def _with_named_by_study(inputs: Inputs, study: Study) -> Inputs:
-    """Add the files that a study names and that the caller did not give."""
+def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[Inputs, list[str]]:
+    """Add the files that a study names for this slide and that the caller did not give.
+
+    A study made from another slide lends its settings, never that slide's annotations, labels or
+    calls: they would lie on this one as if they had been drawn there.
+    """
+    made_from = [i for i in study.input if i.role == "slide"]
+    if made_from and all(
+        i.file != slide.file and i.sha256 != slide.sha256 for i in made_from
+    ):  # fmt: skip
+        given = {"annotations": inputs.annotations, "labels": inputs.labels, "calls": inputs.calls}
+        return inputs, [
+            f"the study was made from {made_from[0].file}: its {named.role} {named.file} are not "
+            f"used for {slide.file}; pass --{named.role} if there are some for this slide"
+            for named in study.input
+            if named.role != "slide" and not given[named.role]
+        ]
 
     def look(role: str) -> tuple[Path, ...]:
         found = []
@@ -178,12 +194,13 @@ def _with_named_by_study(inputs: Inputs, study: Study) -> Inputs:
             found.append(there[0])
         return tuple(found)
 
-    return dataclasses.replace(
+    with_named = dataclasses.replace(
         inputs,
         annotations=inputs.annotations or next(iter(look("annotations")), None),
         calls=inputs.calls or next(iter(look("calls")), None),
         labels=inputs.labels or look("labels"),
     )
+    return with_named, []
 
 
 def _panel(slide: Slide, study: Study) -> tuple[Panel, tuple[str, ...]]:

@@ -465,6 +465,17 @@ def test_interrupting_leaves_nothing(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_failure_of_the_system_is_one_line_without_a_folder(tmp_path, monkeypatch, capsys):
+    def closed(*_args, **_keywords):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "deep" / "slide.ome.tif"))
+
+    monkeypatch.setattr("immunescape.cli.info.open_slide", closed)
+    assert main(["info", "slide.ome.tif"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "slide.ome.tif" in said and "Permission denied" in said
+    assert str(tmp_path) not in said
+
+
 def test_simulate_refuses_a_full_folder(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("")
     assert main(["simulate", "-o", str(tmp_path)]) == 2

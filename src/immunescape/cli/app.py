@@ -1,5 +1,6 @@
 """The application: its commands, how a study file fills the flags, and how errors end."""
 
+import os
 import sys
 import tomllib
 from inspect import cleandoc
@@ -89,6 +90,17 @@ def execute(words: list[str]) -> int:
             raise
         print(f"immunescape: {_one_line(error)}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if debug:
+            raise
+        known = isinstance(error.filename, str | bytes | os.PathLike)
+        name = Path(os.fsdecode(error.filename)).name if known else "a file"
+        print(
+            f"immunescape: {name} cannot be read or written: {error.strerror or 'unknown cause'}; "
+            "check that it exists, its permissions and the room on its disk",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("immunescape: interrupted; nothing half-written was left behind", file=sys.stderr)
         return 130
@@ -105,6 +117,7 @@ def execute(words: list[str]) -> int:
 
 
 def _one_line(error: BaseException) -> str:
-    cause = error.__cause__
-    text = str(cause) if isinstance(cause, ImmunescapeError) else str(error)
+    cause = error.__cause__  # of an unusable flag: what the parameter's own check says
+    own = isinstance(error, CycloptsError) and isinstance(cause, ImmunescapeError)
+    text = str(cause if own else error)
     return " ".join(text.split())

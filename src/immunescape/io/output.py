@@ -1,14 +1,18 @@
 """Writing whole or not at all: beside the target first, then renamed."""
 
+import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from immunescape.errors import OutputError
 
-__all__ = ["atomic_path", "check_folder_name", "staged_folder"]
+__all__ = ["NO_ROOM", "atomic_path", "check_folder_name", "staged_folder", "writing"]
+
+NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
+"""What the system says of a full disk or a used-up share of it."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10))} | {
     f"lpt{i}" for i in range(1, 10)
@@ -33,6 +37,43 @@ def check_folder_name(name: str) -> str:
 
 
 @contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a failure to write below a folder into one line with its remedy.
+
+    Parameters
+    ----------
+    folder
+        Folder in which the block writes; errors about files elsewhere are passed on.
+
+    Raises
+    ------
+    OutputError
+        If there is no room, no permission, or another program holds a file.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise OutputError(
+                f"no room is left to write {folder.name or folder}; "
+                "free some, or pass another folder with -o"
+            ) from error
+        place = Path(os.fsdecode(error.filename)) if _is_path(error.filename) else None
+        if place is None or not place.absolute().is_relative_to(folder.absolute()):
+            raise
+        raise OutputError(
+            f"cannot write {place.name} in {folder.name or folder}: {error.strerror}; close "
+            "programs that hold it open and check permissions, or pass another folder with -o"
+        ) from error
+
+
+def _is_path(name: object) -> bool:
+    return isinstance(name, str | bytes | os.PathLike)
+
+
+@contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a path beside ``path``; what was written there takes its place if the block succeeds.
 
@@ -45,11 +86,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     ------
     Path
         Where to write; it keeps the suffix of ``path`` and is removed if the block fails.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written.
     """
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        yield beside
-        os.replace(beside, path)
+        with writing(path.parent):
+            yield beside
+            os.replace(beside, path)
     finally:
         if beside.is_dir():
             shutil.rmtree(beside)
@@ -58,7 +105,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
+def staged_folder(target: Path, *, replaces: Collection[str] | None = None) -> Iterator[Path]:
     """Give an empty folder beside ``target`` that replaces it if the block succeeds.
 
     Parameters
@@ -66,6 +113,9 @@ def staged_folder(target: Path) -> Iterator[Path]:
     target
         Folder to write. Parents are made, and removed again if the block fails and they are
         empty. An existing ``target`` stays until the new one is complete.
+    replaces
+        Names in an existing ``target`` that may go; anything else that lies there is moved into
+        the new one. None replaces everything.
 
     Yields
     ------
@@ -80,6 +130,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
     made = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
     stage = target.parent / f".{target.name}.partial-{os.getpid()}"
     retired = target.parent / f".{target.name}.replaced-{os.getpid()}"
+    emptied = True
     try:
         try:
             stage.mkdir(parents=True)
@@ -88,17 +139,25 @@ def staged_folder(target: Path) -> Iterator[Path]:
                 f"cannot write into {target.parent.name or target.parent}: {error.strerror}; "
                 "pass another folder with -o"
             ) from error
-        yield stage
-        if target.exists():
-            os.replace(target, retired)
-        os.replace(stage, target)
+        with writing(target.parent):
+            yield stage
+            if target.exists():
+                emptied = replaces is None
+                os.replace(target, retired)
+            os.replace(stage, target)
+            if not emptied:
+                for path in [p for p in retired.iterdir() if p.name not in (replaces or ())]:
+                    os.replace(path, target / path.name)
+                emptied = True
     except BaseException:
         if retired.exists() and not target.exists():
             os.replace(retired, target)
+            emptied = True
         shutil.rmtree(stage, ignore_errors=True)
         for folder in made:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         raise
     finally:
-        shutil.rmtree(retired, ignore_errors=True)
+        if emptied:
+            shutil.rmtree(retired, ignore_errors=True)

@@ -213,7 +213,7 @@ def _pdl1_statistic(gates: tuple[Gate, ...]) -> str:
 
 
 def _censored(cells: "CellTable", margin: MarginMap) -> tuple[str, ...]:
-    count = int(cells["edge_censored"].sum())
+    count = int((cells["edge_censored"] & (cells["region"] != "excluded")).sum())
     if not count:
         return ()
     area = margin.areas.edge_censored_mm2

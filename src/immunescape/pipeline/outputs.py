@@ -8,16 +8,24 @@ from pathlib import Path
 import pandas as pd
 
 from immunescape.io.geojson import write_regions
-from immunescape.io.output import atomic_path
+from immunescape.io.output import atomic_path, writing
 from immunescape.io.tables import write_cells, write_csv
 from immunescape.results import SlideResult
 from immunescape.study import Study, write_study
 
-__all__ = ["EDITS_COLUMNS", "update_outputs", "write_outputs"]
+__all__ = ["EDITS_COLUMNS", "OUTPUT_NAMES", "update_outputs", "write_outputs"]
 
 EDITS_COLUMNS = ("time", "user", "action", "x_um", "y_um", "before", "after", "reason")
 
 _TABLES = ("regions", "bands", "contacts", "summary", "gates")
+
+OUTPUT_NAMES = frozenset(
+    (
+        "study.toml", "edits.csv", "cells.parquet", "cells.csv", "labels.zarr", "regions.geojson",
+        "provenance.json", *(f"{name}.csv" for name in _TABLES),
+    )
+)  # fmt: skip
+"""What a result folder holds; other files that someone put there are never removed."""
 
 
 def write_outputs(
@@ -55,16 +63,23 @@ def update_outputs(
 ) -> None:
     """Replace the tables of a result whose labels stay; see `write_outputs`.
 
-    All files are written beside the folder first, so that a failure leaves the older result whole.
+    All files are written beside the folder first, so that a failure to write leaves the older
+    result whole; they are then moved one by one, the provenance last.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written, or another program holds one of the files.
     """
     stage = folder.parent / f".{folder.name}.partial-{os.getpid()}"
     try:
-        stage.mkdir()
-        if (folder / "edits.csv").exists():
-            shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
-        write_outputs(stage, result, study, pixel_size_um, csv=csv)
-        (folder / ("cells.parquet" if csv else "cells.csv")).unlink(missing_ok=True)
-        for path in sorted(stage.iterdir(), key=lambda p: p.name == "provenance.json"):
-            os.replace(path, folder / path.name)
+        with writing(folder.parent):
+            stage.mkdir()
+            if (folder / "edits.csv").exists():
+                shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
+            write_outputs(stage, result, study, pixel_size_um, csv=csv)
+            (folder / ("cells.parquet" if csv else "cells.csv")).unlink(missing_ok=True)
+            for path in sorted(stage.iterdir(), key=lambda p: p.name == "provenance.json"):
+                os.replace(path, folder / path.name)
     finally:
         shutil.rmtree(stage, ignore_errors=True)

@@ -2,7 +2,8 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,9 @@ import numpy as np
 
 from immunescape.blocks import Progress, silent
 from immunescape.cells import CellTable
-from immunescape.errors import OutputError
+from immunescape.errors import LabelsError, OutputError
 from immunescape.io.labels import LabelStore, check_imported_labels
-from immunescape.io.output import check_folder_name, staged_folder
+from immunescape.io.output import NO_ROOM, check_folder_name, staged_folder
 from immunescape.io.tables import read_cells
 from immunescape.margin import GridMask
 from immunescape.pipeline.analysis import analyse
@@ -24,7 +25,7 @@ from immunescape.pipeline.measured import (
     label_slide,
     measure_labelled,
 )
-from immunescape.pipeline.outputs import update_outputs, write_outputs
+from immunescape.pipeline.outputs import OUTPUT_NAMES, update_outputs, write_outputs
 from immunescape.pipeline.provenance import Recorder, versions
 from immunescape.pipeline.stages import Earlier, StageKeys, earlier_result, stage_keys
 from immunescape.spatial import find_contacts
@@ -98,7 +99,7 @@ def run_slide(
         segment=dataclasses.replace(study.segment, model=Path(study.segment.model).name),
     )
 
-    def conclude(measured: Measured, contacts: "pd.DataFrame | None") -> "SlideResult":
+    def conclude(measured: Measured, contacts: "pd.DataFrame") -> "SlideResult":
         with recorder.step("analyse"):
             result = analyse(
                 measured, study, opened.annotations, calls=opened.calls, contacts=contacts,
@@ -111,16 +112,24 @@ def run_slide(
     if earlier and earlier.keys.measurements == keys.measurements:
         recorder.reuse("segment")
         recorder.reuse("measure")
-        known = LabelStore.open(folder / _STORE).table("contacts", keys.contacts)
-        if known is not None:
-            recorder.reuse("contacts")
-        result = conclude(_measured_before(folder, opened, earlier), known)
+        with _taken_over(folder):
+            measured = _measured_before(folder, opened, earlier)
+            contacts = LabelStore.open(folder / _STORE).table("contacts", keys.contacts)
+            if contacts is not None:
+                recorder.reuse("contacts")
+            else:
+                with recorder.step("contacts"):
+                    contacts = find_contacts(
+                        measured.cell_labels, slide.pixel_size_um, study.contact, progress=progress
+                    ).pairs
+        result = conclude(measured, contacts)
         update_outputs(folder, result, kept, slide.pixel_size_um, csv=csv)
         return result
-    with staged_folder(folder) as stage:
+    with staged_folder(folder, replaces=OUTPUT_NAMES) as stage:
         if earlier and earlier.keys.labels == keys.labels:
             recorder.reuse("segment")
-            labelled = _labelled_before(folder, stage, opened, earlier)
+            with _taken_over(folder):
+                labelled = _labelled_before(folder, stage, opened, earlier)
         else:
             if opened.labels is not None:
                 check_imported_labels(opened.labels)
@@ -141,6 +150,21 @@ def run_slide(
         result = conclude(measured, contacts)
         write_outputs(stage, result, kept, slide.pixel_size_um, csv=csv)
     return result
+
+
+@contextmanager
+def _taken_over(folder: Path) -> Iterator[None]:
+    """Say of an earlier result that cannot be read how to make it again."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except (LabelsError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise
+        raise OutputError(
+            f"the earlier result in {folder.name} is damaged; pass --overwrite to make it again"
+        ) from error
 
 
 def _measured_before(folder: Path, opened: Opened, earlier: Earlier) -> Measured:

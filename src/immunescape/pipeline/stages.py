@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from immunescape import __version__
 from immunescape.errors import OutputError
 from immunescape.io import fingerprint
 from immunescape.panel import Panel
@@ -23,7 +24,10 @@ _NO_EFFECT = {"tile_px", "block_px", "device", "model"}
 
 @dataclass(frozen=True)
 class StageKeys:
-    """Hash of everything that decides the labels, the measurements and the contacts."""
+    """Hash of everything that decides the labels, the measurements and the contacts.
+
+    The version of this program is part of it: what an older one computed is not taken over.
+    """
 
     labels: str
     measurements: str
@@ -47,12 +51,13 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
     imported = [i.sha256 for i in inputs if i.role == "labels"]
     source = [i.sha256 for i in inputs if i.role == "slide"]
     labels = {
+        "version": __version__,
         "slide": source,
         "scene": study.slide.scene,
         "pixel_size_um": slide.pixel_size_um,
         "imported": imported,
         "labels_are": study.slide.labels_are if imported else "",
-        "nuclear": [s.channel for s in panel.nuclear] if not imported else [],
+        "nuclear": [slide.index(s.channel) for s in panel.nuclear] if not imported else [],
         "segment": _settings(study.segment) if not imported else study.segment.grow_um,
         "model": _model_key(study.segment.model) if not imported else "",
     }

@@ -46,7 +46,7 @@ def slide(markers, rows):
         index=pd.RangeIndex(1, len(rows) + 1, name="label"),
     )
     gates = tuple(Gate(m, "all", statistic_of(panel[m]), "fixed", "fixed", 5.0) for m in markers)
-    return CellTable(frame), gates, panel
+    return CellTable(frame), gates
 
 
 # s100 sox10 cd8 inside: phenotype
@@ -78,9 +78,9 @@ CASES = """
 
 def test_default_rules_case_by_case():
     rows = [line.split() for line in CASES.strip().splitlines()]
-    cells, gates, panel = slide(("s100", "sox10", "cd8"), [r[:3] for r in rows])
+    cells, gates = slide(("s100", "sox10", "cd8"), [r[:3] for r in rows])
     inside = np.array([r[3] == "yes" for r in rows])
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=inside)
+    calls = call_phenotypes(cells, gates, inside_tumour=inside)
     assert list(calls.cells["phenotype"]) == [r[4] for r in rows]
     assert list(calls.cells["conflict"]) == [r[1:3] == ["+", "+"] for r in rows]
     assert calls.conflicts == 2
@@ -95,10 +95,10 @@ def test_default_rules_case_by_case():
 def test_a_cell_is_unknown_only_where_its_missing_calls_matter():
     """Three-valued answers equal the set of answers over all ways to fill what is missing."""
     rows = list(itertools.product("+-?", repeat=3))
-    cells, gates, panel = slide(("s100", "sox10", "cd8"), rows)
+    cells, gates = slide(("s100", "sox10", "cd8"), rows)
     for place in (True, False):
         inside = np.full(len(rows), place)
-        got = call_phenotypes(cells, gates, panel, inside_tumour=inside).cells["phenotype"]
+        got = call_phenotypes(cells, gates, inside_tumour=inside).cells["phenotype"]
         for row, phenotype in zip(rows, got, strict=True):
             filled = itertools.product(*[("+-" if s == "?" else s) for s in row])
             possible = set()
@@ -116,8 +116,8 @@ def test_a_cell_is_unknown_only_where_its_missing_calls_matter():
 
 
 def test_before_the_region_is_known_rules_with_a_place_are_named_and_left_out():
-    cells, gates, panel = slide(("s100", "sox10", "cd8"), ["+--", "-+-", "--+"])
-    calls = call_phenotypes(cells, gates, panel)
+    cells, gates = slide(("s100", "sox10", "cd8"), ["+--", "-+-", "--+"])
+    calls = call_phenotypes(cells, gates)
     assert list(calls.cells["phenotype"]) == ["other", "tumour", "cd8_t"]
     assert calls.dropped == (
         "rule 'tumour = s100+ inside the tumour region' is not used: there is no tumour region",
@@ -125,8 +125,8 @@ def test_before_the_region_is_known_rules_with_a_place_are_named_and_left_out():
 
 
 def test_without_sox10_on_the_panel_s100_makes_tumour_cells_anywhere():
-    cells, gates, panel = slide(("s100", "cd8"), ["+-", "++", "-+", "--"])
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=np.zeros(4, bool))
+    cells, gates = slide(("s100", "cd8"), ["+-", "++", "-+", "--"])
+    calls = call_phenotypes(cells, gates, inside_tumour=np.zeros(4, bool))
     assert list(calls.cells["phenotype"]) == ["tumour", "cd8_t", "cd8_t", "other"]
     assert calls.dropped == (
         "rule 'cd8_t = cd8+ sox10-' is used without sox10, which the panel lacks",
@@ -136,8 +136,8 @@ def test_without_sox10_on_the_panel_s100_makes_tumour_cells_anywhere():
 
 
 def test_a_cocktail_of_s100_and_sox10_stands_for_both():
-    cells, gates, panel = slide(("s100_sox10", "cd8"), ["+-", "++", "-+", "--", "?-"])
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=np.zeros(5, bool))
+    cells, gates = slide(("s100_sox10", "cd8"), ["+-", "++", "-+", "--", "?-"])
+    calls = call_phenotypes(cells, gates, inside_tumour=np.zeros(5, bool))
     expected = ["tumour", "tumour", "cd8_t", "other", "unknown"]
     assert list(calls.cells["phenotype"]) == expected
     assert calls.dropped == ()
@@ -146,17 +146,17 @@ def test_a_cocktail_of_s100_and_sox10_stands_for_both():
 
 
 def test_a_phenotype_whose_markers_are_all_absent_cannot_be_called():
-    cells, gates, panel = slide(("s100", "sox10"), ["+-", "-+"])
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=np.ones(2, bool))
+    cells, gates = slide(("s100", "sox10"), ["+-", "-+"])
+    calls = call_phenotypes(cells, gates, inside_tumour=np.ones(2, bool))
     assert list(calls.cells["phenotype"]) == ["tumour", "tumour"]
     assert calls.callable_phenotypes == {"tumour", "other"}
     assert calls.dropped[0] == "rule 'cd8_t = cd8+ sox10-' is not used: the panel lacks cd8"
 
 
 def test_a_missing_gate_makes_calls_missing_never_negative():
-    cells, gates, panel = slide(("sox10", "cd8"), ["--", "+-"])
+    cells, gates = slide(("sox10", "cd8"), ["--", "+-"])
     gates = (gates[0], Gate("cd8", "all", "cd8_membrane_mean", "gmm", "missing", None))
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=np.zeros(2, bool))
+    calls = call_phenotypes(cells, gates, inside_tumour=np.zeros(2, bool))
     assert calls.cells["cd8_positive"].isna().all()
     assert list(calls.cells["phenotype"]) == ["unknown", "tumour"]
 
@@ -164,14 +164,14 @@ def test_a_missing_gate_makes_calls_missing_never_negative():
 def test_pdl1_of_each_parent_has_its_own_gate_and_unknown_cells_need_both():
     markers = ("sox10", "cd8", "pdl1")
     rows = ["+-?", "+-?", "--?", "--?", "?-?", "?-?", "?-?"]
-    cells, gates, panel = slide(markers, rows)
+    cells, gates = slide(markers, rows)
     pdl1 = [6.0, 4.0, 6.0, 9.0, 4.0, 6.0, 9.0]
     cells = cells.with_columns({"pdl1_membrane_mean": pdl1})
     apart = (
         Gate("pdl1", "tumour", "pdl1_membrane_mean", "gmm", "slide:tumour", 5.0),
         Gate("pdl1", "non_tumour", "pdl1_membrane_mean", "gmm", "slide:non_tumour", 8.0),
     )
-    calls = call_phenotypes(cells, (*gates[:2], *apart), panel, inside_tumour=np.zeros(7, bool))
+    calls = call_phenotypes(cells, (*gates[:2], *apart), inside_tumour=np.zeros(7, bool))
     assert list(calls.cells["phenotype"])[4:] == ["unknown"] * 3
     positive = calls.cells["pdl1_positive"]
     assert positive.isna().tolist() == [False] * 5 + [True, False]
@@ -181,25 +181,23 @@ def test_pdl1_of_each_parent_has_its_own_gate_and_unknown_cells_need_both():
 
 
 def test_without_a_cd8_gate_it_is_still_known_what_is_no_tumour_cell():
-    cells, gates, panel = slide(("sox10", "cd8", "pdl1"), ["+-+", "--+", "?-+", "---"])
+    cells, gates = slide(("sox10", "cd8", "pdl1"), ["+-+", "--+", "?-+", "---"])
     missing = Gate("cd8", "all", "cd8_membrane_mean", "gmm", "missing", None)
-    calls = call_phenotypes(cells, (gates[0], missing), panel, inside_tumour=np.zeros(4, bool))
+    calls = call_phenotypes(cells, (gates[0], missing), inside_tumour=np.zeros(4, bool))
     assert list(calls.cells["phenotype"]) == ["tumour", "unknown", "unknown", "unknown"]
     assert calls.cells["is_tumour"].tolist() == [True, False, pd.NA, False]
     apart = (
         Gate("pdl1", "tumour", "pdl1_membrane_mean", "fixed", "fixed", 99.0),
         Gate("pdl1", "non_tumour", "pdl1_membrane_mean", "fixed", "fixed", 5.0),
     )
-    calls = call_phenotypes(
-        cells, (gates[0], missing, *apart), panel, inside_tumour=np.zeros(4, bool)
-    )
+    calls = call_phenotypes(cells, (gates[0], missing, *apart), inside_tumour=np.zeros(4, bool))
     assert calls.cells["pdl1_positive"].tolist() == [False, True, pd.NA, False]
 
 
 def test_a_value_at_the_threshold_is_negative():
-    cells, gates, panel = slide(("cd8",), ["+", "-"])
+    cells, gates = slide(("cd8",), ["+", "-"])
     cells = cells.with_columns({"cd8_membrane_mean": [5.0, np.nextafter(5.0, 6.0)]})
-    calls = call_phenotypes(cells, gates, panel)
+    calls = call_phenotypes(cells, gates)
     assert calls.cells["cd8_positive"].tolist() == [False, True]
 
 
@@ -229,10 +227,10 @@ def test_a_whole_slide_from_intensities_to_phenotypes(seed, pdl1_share):
     inside = np.zeros(len(cells), bool)
     lineage = gate_lineage(cells, panel)
     assert [g.marker for g in lineage] == ["sox10", "s100", "cd8"]
-    placed = call_phenotypes(cells, lineage, panel, inside_tumour=inside)
+    placed = call_phenotypes(cells, lineage, inside_tumour=inside)
     gates = lineage + gate_by_parent(placed.cells, panel)
     assert [(g.marker, g.parent) for g in gates[3:]] == [("pdl1", "tumour"), ("pdl1", "non_tumour")]
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=inside)
+    calls = call_phenotypes(cells, gates, inside_tumour=inside)
     phenotype = calls.cells["phenotype"].to_numpy()
     expected = np.where(np.isin(kind, ["tumour", "cd8_t"]), kind, "other")
     assert np.mean(phenotype == expected) > 0.97
@@ -245,12 +243,13 @@ def test_a_whole_slide_from_intensities_to_phenotypes(seed, pdl1_share):
     order = np.random.default_rng(9).permutation(len(cells))
     shuffled = CellTable(cells.frame.iloc[order])
     assert gate_lineage(shuffled, panel) == lineage
-    again = call_phenotypes(shuffled, gates, panel, inside_tumour=inside)
+    again = call_phenotypes(shuffled, gates, inside_tumour=inside)
     pd.testing.assert_frame_equal(again.cells.frame.sort_index(), calls.cells.frame)
 
 
 def test_imported_calls_go_before_gates_and_an_imported_phenotype_before_rules():
-    cells, _, panel = slide(("sox10", "cd8", "pdl1"), ["+-+", "--+", "-+-"])
+    cells, _ = slide(("sox10", "cd8", "pdl1"), ["+-+", "--+", "-+-"])
+    panel = panel_of(*("sox10", "cd8", "pdl1"))
     frame = pd.DataFrame(
         {
             "cd8_positive": pd.array([None, True, False], dtype="boolean"),
@@ -266,9 +265,7 @@ def test_imported_calls_go_before_gates_and_an_imported_phenotype_before_rules()
         ("pdl1", "imported"),
         ("sox10", "fixed"),
     ]
-    calls = call_phenotypes(
-        cells, lineage, panel, inside_tumour=np.zeros(3, bool), imported=imported
-    )
+    calls = call_phenotypes(cells, lineage, inside_tumour=np.zeros(3, bool), imported=imported)
     assert gate_by_parent(calls.cells, panel, imported=imported) == ()
     assert list(calls.cells["phenotype"]) == ["tumour", "cd8_t", "other"]
     assert calls.cells["pdl1_positive"].isna().tolist() == [False, True, False]
@@ -277,24 +274,26 @@ def test_imported_calls_go_before_gates_and_an_imported_phenotype_before_rules()
     assert table["positive"].tolist() == [1, 1, 1]
     assert table["missing"].tolist() == [1, 1, 0]
     named = ImportedCalls(frame.assign(phenotype=["other", "tumour", "unknown"]))
-    calls = call_phenotypes(cells, lineage, panel, imported=named)
+    calls = call_phenotypes(cells, lineage, imported=named)
     assert list(calls.cells["phenotype"]) == ["other", "tumour", "unknown"]
     assert calls.dropped == ()
 
 
 def test_a_slide_without_cells_has_calls_without_rows():
-    cells, _, panel = slide(("s100", "sox10", "cd8", "pdl1"), [])
+    cells, _ = slide(("s100", "sox10", "cd8", "pdl1"), [])
+    panel = panel_of(*("s100", "sox10", "cd8", "pdl1"))
     gates = gate_lineage(cells, panel)
     assert {g.source for g in gates} == {"missing"}
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=np.zeros(0, bool))
+    calls = call_phenotypes(cells, gates, inside_tumour=np.zeros(0, bool))
     gates += gate_by_parent(calls.cells, panel)
-    calls = call_phenotypes(cells, gates, panel, inside_tumour=np.zeros(0, bool))
+    calls = call_phenotypes(cells, gates, inside_tumour=np.zeros(0, bool))
     assert len(calls.cells) == 0
     assert {"phenotype", "pdl1_positive", "cd8_positive"} <= set(calls.cells.frame.columns)
 
 
 def test_markers_gated_by_parent_cannot_make_phenotypes():
-    cells, _, panel = slide(("s100", "sox10", "cd8", "pdl1", "pd1"), [])
+    cells, _ = slide(("s100", "sox10", "cd8", "pdl1", "pd1"), [])
+    panel = panel_of(*("s100", "sox10", "cd8", "pdl1", "pd1"))
     specs = (GateSpec("pd1", "non_tumour", "otsu"),)
     assert markers_by_parent(panel, specs) == ("pdl1", "pd1")
     with pytest.raises(StudyError, match="gate cd8@all"):

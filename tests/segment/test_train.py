@@ -135,3 +135,12 @@ def test_what_cannot_be_trained_on(tmp_path, folder):
             TrainParams(steps=1, **QUICK),
             initial=tmp_path / "bad.safetensors",
         )
+
+
+def test_a_damaged_checkpoint_is_named_with_its_remedy(folder, tmp_path):
+    out = tmp_path / "mine.safetensors"
+    out.with_suffix(".state.pt").write_bytes(b"half a file")
+    params = TrainParams(steps=1, **QUICK)
+    with pytest.raises(ModelError, match=r"mine\.state\.pt is damaged.*--overwrite"):
+        train_compact(folder, out, params)
+    assert train_compact(folder, out, params, resume=False).steps == 1

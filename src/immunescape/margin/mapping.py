@@ -11,7 +11,6 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from immunescape.io.masks import polygons_from_mask
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.interface import (
     distance_um,
@@ -20,14 +19,13 @@ from immunescape.margin.interface import (
     line_interface,
     outline,
 )
+from immunescape.margin.shapes import LEFT_OUT, NOT_STROMA, polygons_of, region_shapes
 from immunescape.params import Between, Params
 from immunescape.regions import Regions
 from immunescape.results import RegionAreas
 
 __all__ = ["MarginMap", "MarginParams", "map_margin"]
 
-_NOT_STROMA = ("lymphoid", "epidermis", "nerve")
-_LEFT_OUT = ("excluded", "necrosis", "control")
 _PARTS = ("centre", "inner_margin", "outer_margin", "stroma")
 _EXCLUDED = len(_PARTS)
 
@@ -163,15 +161,15 @@ def map_margin(
     """
     warnings: list[str] = []
     frame = shapely.box(0, 0, *tissue.frame_um)
-    tumour = _polygons(shapely.intersection(shapely.make_valid(tumour), frame))
+    tumour = polygons_of(shapely.intersection(shapely.make_valid(tumour), frame))
     analysed = tissue
     if "analysed" in annotations:
         analysed = _and(analysed, rasterise(annotations["analysed"], tissue))
-    for role in _LEFT_OUT:
+    for role in LEFT_OUT:
         if role in annotations:
             analysed = _and(analysed, rasterise(annotations[role], tissue), inverse=True)
     not_stroma = rasterise(
-        shapely.union_all([annotations.get(role) for role in _NOT_STROMA]), tissue
+        shapely.union_all([annotations.get(role) for role in NOT_STROMA]), tissue
     )
     drawn_line = annotations.get("margin_line")
     if tumour.is_empty:
@@ -205,7 +203,7 @@ def map_margin(
     )
     return MarginMap(
         areas=areas,
-        regions=_shapes(tissue, annotations, tumour, interface, params.width_um),
+        regions=region_shapes(tissue, annotations, tumour, interface, params.width_um),
         analysed=analysed,
         not_stroma=not_stroma,
         pieces=number_pieces(tissue),
@@ -301,47 +299,3 @@ def _not_evaluable(tumour: BaseGeometry, interface: BaseGeometry, nodal: bool) -
                 name, "lymph node: the node's own lymphoid tissue is not told from stroma"
             )
     return found
-
-
-def _polygons(shape: BaseGeometry) -> shapely.MultiPolygon:
-    """Return the areas of any geometry."""
-    parts = [
-        p for p in shapely.get_parts(shapely.get_parts(shape)) if isinstance(p, shapely.Polygon)
-    ]
-    return shapely.MultiPolygon([p for p in parts if not p.is_empty])
-
-
-def _shapes(
-    tissue: GridMask,
-    annotations: Regions,
-    tumour: shapely.MultiPolygon,
-    interface: BaseGeometry,
-    width_um: float,
-) -> Regions:
-    """Return the regions as geometry, for pictures and QuPath."""
-    frame = shapely.box(0, 0, *tissue.frame_um)
-    found: BaseGeometry = frame
-    if not tissue.mask.all():
-        found = frame.intersection(polygons_from_mask(tissue.mask, tissue.grid_um))
-    left_out = shapely.union_all([annotations.get(role) for role in _LEFT_OUT]).intersection(frame)
-    if "analysed" in annotations:
-        left_out = left_out.union(frame.difference(annotations["analysed"]))
-    analysed = found.difference(left_out)
-    stroma = analysed.difference(tumour).difference(
-        shapely.union_all([annotations.get(role) for role in _NOT_STROMA])
-    )
-    # Jags finer than the grid cost minutes in a buffer and move no outline of it by a cell.
-    zone = interface.simplify(max(tissue.grid_um / 4, width_um / 100)).buffer(width_um)
-    within = analysed.intersection(tumour)
-    return Regions(
-        {
-            "tumour": tumour,
-            "centre": _polygons(within.difference(zone)),
-            "inner_margin": _polygons(within.intersection(zone)),
-            "outer_margin": _polygons(stroma.intersection(zone)),
-            "stroma": _polygons(stroma.difference(zone)),
-            "tissue": _polygons(found),
-            "excluded": _polygons(left_out),
-            "interface": interface,
-        }
-    )

@@ -1,15 +1,14 @@
 """What each cell is: gates make markers positive, rules make phenotypes of them."""
 
-from immunescape.phenotype.calling import (
-    Calls,
-    call_phenotypes,
+from immunescape.phenotype.calling import Calls, call_phenotypes
+from immunescape.phenotype.gates import Gate, fit_gate, gate_table, gate_warnings, in_parent
+from immunescape.phenotype.gating import (
     gate_by_parent,
     gate_lineage,
     markers_by_parent,
     spec_warnings,
     statistic_of,
 )
-from immunescape.phenotype.gates import Gate, fit_gate, gate_table, gate_warnings, in_parent
 from immunescape.phenotype.methods import (
     Fixed,
     GaussianMixture,

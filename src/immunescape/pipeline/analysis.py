@@ -156,19 +156,15 @@ def _call(
     if drawn:
         tumour, source = annotations["tumour"], "imported"
     else:
-        first = call_phenotypes(cells, lineage, panel, study.rule, imported=imported).cells
+        first = call_phenotypes(cells, lineage, study.rule, imported=imported).cells
         points = first.points_um[first["phenotype"].to_numpy() == "tumour"]
         tumour, source = derive_tumour(points, measured.tissue, study.tumour), "derived"
     inside = Regions({"tumour": tumour}).covers("tumour", cells.points_um)
-    placed = call_phenotypes(
-        cells, lineage, panel, study.rule, inside_tumour=inside, imported=imported
-    )
+    placed = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, imported=imported)
     gates = lineage + gate_by_parent(
         placed.cells, panel, study.gate, study.gating, imported=imported
     )
-    final = call_phenotypes(
-        cells, gates, panel, study.rule, inside_tumour=inside, imported=imported
-    )
+    final = call_phenotypes(cells, gates, study.rule, inside_tumour=inside, imported=imported)
     notes = (
         *spec_warnings(panel, study.gate),
         *gate_warnings(gates),

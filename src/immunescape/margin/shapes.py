@@ -1,0 +1,59 @@
+"""The regions of a slide as geometry, and what an annotation takes out of them."""
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from immunescape.io.masks import polygons_from_mask
+from immunescape.margin.grid import GridMask
+from immunescape.regions import Regions
+
+__all__ = ["LEFT_OUT", "NOT_STROMA", "polygons_of", "region_shapes"]
+
+NOT_STROMA = ("lymphoid", "epidermis", "nerve")
+"""Annotations that are tissue but no stroma."""
+LEFT_OUT = ("excluded", "necrosis", "control")
+"""Annotations that are taken from the analysed tissue."""
+
+
+def polygons_of(shape: BaseGeometry) -> shapely.MultiPolygon:
+    """Return the areas of any geometry."""
+    parts = [
+        p for p in shapely.get_parts(shapely.get_parts(shape)) if isinstance(p, shapely.Polygon)
+    ]
+    return shapely.MultiPolygon([p for p in parts if not p.is_empty])
+
+
+def region_shapes(
+    tissue: GridMask,
+    annotations: Regions,
+    tumour: shapely.MultiPolygon,
+    interface: BaseGeometry,
+    width_um: float,
+) -> Regions:
+    """Return the regions as geometry, for pictures and QuPath."""
+    frame = shapely.box(0, 0, *tissue.frame_um)
+    found: BaseGeometry = frame
+    if not tissue.mask.all():
+        found = frame.intersection(polygons_from_mask(tissue.mask, tissue.grid_um))
+    left_out = shapely.union_all([annotations.get(role) for role in LEFT_OUT]).intersection(frame)
+    if "analysed" in annotations:
+        left_out = left_out.union(frame.difference(annotations["analysed"]))
+    analysed = found.difference(left_out)
+    stroma = analysed.difference(tumour).difference(
+        shapely.union_all([annotations.get(role) for role in NOT_STROMA])
+    )
+    # Jags finer than the grid cost minutes in a buffer and move no outline of it by a cell.
+    zone = interface.simplify(max(tissue.grid_um / 4, width_um / 100)).buffer(width_um)
+    within = analysed.intersection(tumour)
+    return Regions(
+        {
+            "tumour": tumour,
+            "centre": polygons_of(within.difference(zone)),
+            "inner_margin": polygons_of(within.intersection(zone)),
+            "outer_margin": polygons_of(stroma.intersection(zone)),
+            "stroma": polygons_of(stroma.difference(zone)),
+            "tissue": polygons_of(found),
+            "excluded": polygons_of(left_out),
+            "interface": interface,
+        }
+    )

@@ -1,5 +1,6 @@
 """Outputs are whole or absent."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -85,6 +86,19 @@ def test_cells_come_back(tmp_path, csv):
     assert back.index.tolist() == [3, 7]
     assert back["x_um"].tolist() == [1.5, 2.25]
     assert back["pdl1_positive"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("csv", [False, True])
+def test_numbers_of_cells_come_back_to_the_last_bit(tmp_path, csv):
+    values = np.random.default_rng(0).lognormal(5, 3, 1000) / 3
+    frame = pd.DataFrame(
+        {"x_um": values, "y_um": 1 / values, "cd8_cell_mean": values**2},
+        index=pd.RangeIndex(1, 1001, name="label"),
+    )
+    write_cells(tmp_path, CellTable(frame), csv=csv)
+    back = read_cells(tmp_path).frame
+    assert back["cd8_cell_mean"].tolist() == (values**2).tolist()
+    assert back["y_um"].tolist() == (1 / values).tolist()
 
 
 def test_a_damaged_table_names_the_remedy(tmp_path):

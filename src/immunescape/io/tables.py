@@ -11,20 +11,26 @@ from immunescape.io.output import atomic_path
 __all__ = ["read_cells", "write_cells", "write_csv"]
 
 
-def write_csv(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table as UTF-8 CSV; a missing value is an empty field, truth is True or False."""
+def write_csv(path: Path, table: pd.DataFrame, *, index: bool = False, exact: bool = False) -> None:
+    """Write a table as UTF-8 CSV; a missing value is an empty field, truth is True or False.
+
+    Numbers have nine digits; with ``exact`` as many as give the same number back.
+    """
     with atomic_path(path) as beside:
-        table.to_csv(beside, index=index, lineterminator="\n", float_format="%.9g")
+        table.to_csv(
+            beside, index=index, lineterminator="\n", float_format=None if exact else "%.9g"
+        )
 
 
 def write_cells(folder: Path, cells: CellTable, *, csv: bool = False) -> Path:
     """Write a cell table as ``cells.parquet``, or as ``cells.csv``, and return its path.
 
-    The other of the two is removed, so that a folder never holds two versions.
+    The other of the two is removed, so that a folder never holds two versions. Both hold every
+    number exactly: a later run that takes them over ends with the very same tables.
     """
     parquet, text = folder / "cells.parquet", folder / "cells.csv"
     if csv:
-        write_csv(text, cells.frame.reset_index())
+        write_csv(text, cells.frame.reset_index(), exact=True)
         parquet.unlink(missing_ok=True)
         return text
     with atomic_path(parquet) as beside:
@@ -46,9 +52,11 @@ def read_cells(folder: Path) -> CellTable:
         if parquet.exists():
             frame = pd.read_parquet(parquet)
         elif text.exists():
-            frame = pd.read_csv(text)
+            frame = pd.read_csv(text, engine="pyarrow")  # it rounds exactly in every version
         else:
-            raise OutputError(f"{folder.name} holds no cells.parquet; run the slide again")
+            raise OutputError(
+                f"{folder.name} holds no cell table; pass --overwrite to make it again"
+            )
         return CellTable(frame.set_index("label"))
     except OutputError:
         raise

@@ -9,9 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.slides import CHANNELS, drawn_labels, square, write_geojson, write_labels, write_slide
+from tests.slides import (
+    CHANNELS,
+    drawn_image,
+    drawn_labels,
+    square,
+    write_geojson,
+    write_labels,
+    write_slide,
+)
 
 from immunescape.cli import main
+from immunescape.io import write_ome_tiff
 from immunescape.io.labels import read_imported_labels
 from immunescape.pipeline import Inputs, analyse, measure_slide, run_slide
 from immunescape.pipeline.inputs import open_inputs
@@ -359,6 +368,47 @@ def test_unknown_classes_are_listed(tmp_path):
     )
     warnings = json.loads((folder / "provenance.json").read_text())["warnings"]
     assert any("Immune cells" in text for text in warnings)
+
+
+def test_no_gate_is_taken_from_what_is_left_out(tmp_path):
+    """A fold over the last rows shines in every channel: left out, it moves no threshold."""
+    height, width = drawn_labels().shape
+    fold = square(-9, height - 60, width + 9, height + 9, "Ignore*")
+    tumour = square(0, 0, 180, 240)
+    plain, folded = tmp_path / "plain", tmp_path / "folded"
+    image = drawn_image(drawn_labels())
+    image[:, height - 60 :] = image[:, height - 60 :] * 9 + 700
+    gates, counts = [], []
+    for folder in (plain, folded):
+        slide = write_slide(folder)
+        if folder == folded:
+            slide.unlink()
+            write_ome_tiff(slide, image, CHANNELS, 0.5)
+        words = ["run", str(slide), "--labels", str(write_labels(folder)), "--tissue", "whole"]
+        words += ["--annotations", str(write_geojson(folder, tumour, fold)), "-o", str(folder)]
+        assert main([*words, "-q"]) == 0
+        gates.append(pd.read_csv(folder / "slide" / "gates.csv"))
+        counts.append((folder / "slide" / "regions.csv").read_text())
+    assert gates[0]["threshold"].notna().all()
+    assert gates[0]["threshold"].tolist() == gates[1]["threshold"].tolist()
+    assert counts[0] == counts[1]
+
+
+def test_conflicts_are_told_by_region(tmp_path):
+    """CD8 read as SOX10 too: every CD8+ cell is both."""
+    slide = write_slide(tmp_path)
+    labels = write_labels(tmp_path)
+    calls = tmp_path / "calls.csv"
+    rows = [f"{k},{int(k % 5 == 1)},{int(k % 5 == 1)},1" for k in range(1, 217)]
+    calls.write_text("label,cd8_positive,sox10_positive,s100_positive\n" + "\n".join(rows) + "\n")
+    drawn = write_geojson(tmp_path, square(0, 0, 180, 240))
+    inputs = Inputs(slide=slide, labels=(labels,), calls=calls, annotations=drawn)
+    wide = replace(Study(), margin=replace(Study().margin, width_um=1000.0))
+    result = run_slide(inputs, tmp_path / "out", wide)
+    both = set(range(1, 217, 5))
+    told = [w for w in result.warnings if w.startswith("SOX10+ CD8+")]
+    inside, outside = len(both & LEFT), len(both - LEFT)
+    assert told == [f"SOX10+ CD8+ cells by region: inner_margin {inside}, outer_margin {outside}"]
 
 
 def test_own_gates_are_used_and_named(tmp_path):

@@ -2,6 +2,7 @@
 
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.mapping import MarginMap, MarginParams, map_margin
+from immunescape.margin.shapes import left_out
 from immunescape.margin.tissue import Tissue, TissueParams, tissue_mask
 from immunescape.margin.tumour import TumourParams, derive_tumour
 
@@ -13,6 +14,7 @@ __all__ = [
     "TissueParams",
     "TumourParams",
     "derive_tumour",
+    "left_out",
     "map_margin",
     "number_pieces",
     "rasterise",

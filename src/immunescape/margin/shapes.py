@@ -1,5 +1,7 @@
 """The regions of a slide as geometry, and what an annotation takes out of them."""
 
+import numpy as np
+import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -7,12 +9,27 @@ from immunescape.io.masks import polygons_from_mask
 from immunescape.margin.grid import GridMask
 from immunescape.regions import Regions
 
-__all__ = ["LEFT_OUT", "NOT_STROMA", "polygons_of", "region_shapes"]
+__all__ = ["LEFT_OUT", "NOT_STROMA", "left_out", "polygons_of", "region_shapes"]
 
 NOT_STROMA = ("lymphoid", "epidermis", "nerve")
 """Annotations that are tissue but no stroma."""
 LEFT_OUT = ("excluded", "necrosis", "control")
 """Annotations that are taken from the analysed tissue."""
+
+
+def left_out(annotations: Regions, points_um: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Tell for each ``(n, 2)`` point whether a person took its place out of the analysis.
+
+    Those are points in ``excluded``, ``necrosis`` or ``control``, and where ``analysed`` is drawn,
+    those outside it.
+    """
+    out = np.zeros(len(points_um), bool)
+    for role in LEFT_OUT:
+        if role in annotations:
+            out |= annotations.covers(role, points_um)
+    if "analysed" in annotations:
+        out |= ~annotations.covers("analysed", points_um)
+    return out
 
 
 def polygons_of(shape: BaseGeometry) -> shapely.MultiPolygon:

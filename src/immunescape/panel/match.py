@@ -184,5 +184,8 @@ def _warnings(panel: Panel, readings: list[Reading], slide_name: str) -> list[st
             f"{slide_name}: {', '.join(dyes)} name{'s' * (len(dyes) == 1)} a dye or a number, no "
             "marker; give the markers in the study's panel or with --channel-names"
         )
-    notes += [f"{slide_name} has no {_TITLE[m]} channel: {_COST[m]}" for m in panel.missing]
+    notes += [
+        f"{slide_name} has no {_TITLE[m]} channel: unless calls are given, {_COST[m]}"
+        for m in panel.missing
+    ]
     return notes

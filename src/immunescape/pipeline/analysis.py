@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from immunescape.blocks import Progress, silent
 from immunescape.io.calls import read_calls
-from immunescape.margin import MarginMap, derive_tumour, map_margin
+from immunescape.margin import MarginMap, derive_tumour, left_out, map_margin
 from immunescape.panel import EXPECTED_MARKERS
 from immunescape.phenotype import (
     Calls,
@@ -19,7 +19,7 @@ from immunescape.phenotype import (
     spec_warnings,
 )
 from immunescape.regions import Regions
-from immunescape.results import SlideResult
+from immunescape.results import REGION_NAMES, SlideResult
 from immunescape.spatial import (
     add_contact_columns,
     band_table,
@@ -53,6 +53,8 @@ _CONCLUDED = (
 )
 """Columns of the cell table that follow the measurements and the calls."""
 
+_PARTS = (*REGION_NAMES[:4], "excluded")
+
 
 @dataclass(frozen=True, eq=False)
 class _Called:
@@ -85,7 +87,8 @@ def analyse(
         Gates, rules and the parameters of each step.
     annotations
         Regions drawn by hand, in µm; without a tumour among them, the tumour region is derived
-        from the density of tumour cells.
+        from the density of tumour cells. Cells in what was drawn to be left out are called, but
+        no gate is taken from them.
     calls
         Table of calls made elsewhere, in place of gates.
     contacts
@@ -139,7 +142,12 @@ def analyse(
         cells=_in_order(cells.with_columns({"edited": False}), measured),
         shapes=margin.regions,
         tables=tables,
-        warnings=(*called.warnings, *margin.warnings, *_censored(cells, margin)),
+        warnings=(
+            *called.warnings,
+            *margin.warnings,
+            *_conflicts(cells),
+            *_censored(cells, margin),
+        ),
     )
 
 
@@ -149,8 +157,9 @@ def _call(
     """Gate the lineage markers, find the tumour region, then gate what depends on both."""
     cells, panel = measured.cells, measured.panel
     imported = read_calls(calls, cells) if calls else None
+    use = ~left_out(annotations, cells.points_um)
     lineage = gate_lineage(
-        cells, panel, study.gate, study.gating, rules=study.rule, imported=imported
+        cells, panel, study.gate, study.gating, rules=study.rule, imported=imported, fit_on=use
     )
     drawn = "tumour" in annotations
     if drawn:
@@ -162,7 +171,7 @@ def _call(
     inside = Regions({"tumour": tumour}).covers("tumour", cells.points_um)
     placed = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, imported=imported)
     gates = lineage + gate_by_parent(
-        placed.cells, panel, study.gate, study.gating, imported=imported
+        placed.cells, panel, study.gate, study.gating, imported=imported, fit_on=use
     )
     final = call_phenotypes(cells, gates, study.rule, inside_tumour=inside, imported=imported)
     notes = (
@@ -206,6 +215,13 @@ def _pdl1_statistic(gates: tuple[Gate, ...]) -> str:
         if gate.marker == "pdl1" and gate.source != "imported":
             return gate.statistic.removeprefix("pdl1_")
     return ""
+
+
+def _conflicts(cells: "CellTable") -> tuple[str, ...]:
+    """Count the cells that are positive for SOX10 and CD8 by region."""
+    counts = cells["region"][cells["conflict"].to_numpy(bool)].value_counts()
+    listed = [f"{region} {counts[region]}" for region in _PARTS if counts.get(region, 0)]
+    return (f"SOX10+ CD8+ cells by region: {', '.join(listed)}",) if listed else ()
 
 
 def _censored(cells: "CellTable", margin: MarginMap) -> tuple[str, ...]:

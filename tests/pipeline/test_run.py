@@ -187,6 +187,17 @@ def test_a_study_lends_another_slide_its_settings_but_not_its_annotations(tmp_pa
     assert "tumour" in chosen.annotations
 
 
+def test_a_tumour_drawn_beyond_the_frame_is_told(tmp_path):
+    slide = write_slide(tmp_path)
+    exclusion, tumour = square(0, 0, 20, 20, "Ignore*"), square(400, 300, 500, 400)
+    drawn = write_geojson(tmp_path, exclusion, tumour)
+    opened = open_inputs(Inputs(slide=slide, annotations=drawn), Study())
+    expected = "regions.geojson: what is drawn as tumour lies wholly outside the slide"
+    assert opened.warnings == (expected,)
+    partly = write_geojson(tmp_path, exclusion, square(300, 200, 500, 400))
+    assert open_inputs(Inputs(slide=slide, annotations=partly), Study()).warnings == ()
+
+
 def test_another_margin_needs_no_pixels(field, tmp_path, monkeypatch):
     inputs = true_inputs(field)
     run_slide(inputs, tmp_path, Study())

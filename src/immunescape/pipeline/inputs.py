@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import shapely
+
 from immunescape.errors import (
     AnnotationError,
     CallsError,
@@ -128,6 +130,7 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
             shape=slide.shape,
         )
         warnings += _unused(inputs.annotations, annotations)
+        warnings += _off_slide(inputs.annotations, annotations, slide)
     roles = [("annotations", inputs.annotations)]
     roles += [("labels", path) for path in inputs.labels] + [("calls", inputs.calls)]
     files = tuple(_hashed(role, path) for role, path in roles if path is not None)
@@ -259,6 +262,17 @@ def _unused(path: Path, annotations: Regions) -> list[str]:
     return [
         f"{path.name}: {count} object(s) of class {name!r} mean nothing here and are not used"
         for name, count in annotations.unknown.items()
+    ]
+
+
+def _off_slide(path: Path, annotations: Regions, slide: Slide) -> list[str]:
+    """Tell which classes were drawn, and all of it beyond the frame: their numbers will be 0."""
+    height, width = (n * slide.pixel_size_um for n in slide.shape)
+    frame = shapely.box(0, 0, width, height)
+    return [
+        f"{path.name}: what is drawn as {role.replace('_', ' ')} lies wholly outside the slide"
+        for role in annotations
+        if not frame.intersects(annotations[role])
     ]
 
 

@@ -187,5 +187,9 @@ def test_errors_of_files_elsewhere_are_not_called_errors_of_writing(tmp_path):
 
     with pytest.raises(FileNotFoundError), writing(tmp_path / "out"):
         (tmp_path / "elsewhere.txt").read_text()
-    with pytest.raises(OutputError, match=r"a\.txt in out"), writing(tmp_path / "out"):
-        (tmp_path / "out" / "a.txt").write_text("")
+    (tmp_path / "out").mkdir()
+    with (
+        pytest.raises(OutputError, match=r"out cannot be written \(a\.txt: No such file"),
+        writing(tmp_path / "out"),
+    ):
+        (tmp_path / "out" / "none" / "a.txt").write_text("")

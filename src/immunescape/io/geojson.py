@@ -13,7 +13,7 @@ import shapely
 import shapely.geometry
 from shapely.geometry.base import BaseGeometry
 
-from immunescape.errors import AnnotationError, OutputError
+from immunescape.errors import AnnotationError
 from immunescape.io.output import atomic_path
 from immunescape.regions import Regions
 
@@ -184,13 +184,8 @@ def write_regions(path: Path, regions: Regions, pixel_size_um: float) -> None:
             }
         )
     text = json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":"))
-    try:
-        with atomic_path(path) as beside:
-            beside.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"{path.name} cannot be written ({error.strerror}); choose another output folder"
-        ) from None
+    with atomic_path(path) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
 
 
 def _features(path: Path) -> list[dict[str, Any]]:

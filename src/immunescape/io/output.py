@@ -37,13 +37,14 @@ def check_folder_name(name: str) -> str:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn a failure to write below a folder into one line with its remedy.
+def writing(place: Path) -> Iterator[None]:
+    """Turn a failure to write a file or folder into one line with its remedy.
 
     Parameters
     ----------
-    folder
-        Folder in which the block writes; errors about files elsewhere are passed on.
+    place
+        What the block writes, directly or in a hidden place beside it; errors about files
+        elsewhere are passed on.
 
     Raises
     ------
@@ -57,20 +58,29 @@ def writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in NO_ROOM:
             raise OutputError(
-                f"no room is left to write {folder.name or folder}; "
-                "free some, or pass another folder with -o"
+                f"no room is left to write {place.name}; free some, or choose another output folder"
             ) from error
-        place = Path(os.fsdecode(error.filename)) if _is_path(error.filename) else None
-        if place is None or not place.absolute().is_relative_to(folder.absolute()):
+        if not isinstance(error.filename, str | bytes | os.PathLike):
             raise
+        failed = Path(os.fsdecode(error.filename)).absolute()
+        if not _concerns(failed, place.absolute()):
+            raise
+        own = failed.name == place.name or failed.name.startswith(".")
+        where = "" if own else f"{failed.name}: "
         raise OutputError(
-            f"cannot write {place.name} in {folder.name or folder}: {error.strerror}; close "
-            "programs that hold it open and check permissions, or pass another folder with -o"
+            f"{place.name} cannot be written ({where}{error.strerror}); close programs that hold "
+            "it open and check its permissions, or choose another output folder"
         ) from error
 
 
-def _is_path(name: object) -> bool:
-    return isinstance(name, str | bytes | os.PathLike)
+def _concerns(failed: Path, place: Path) -> bool:
+    """Whether a path is a place, within it or its hidden stand-in, or a folder above it."""
+    if place.is_relative_to(failed):
+        return True
+    if not failed.is_relative_to(place.parent):
+        return False
+    first = failed.relative_to(place.parent).parts[0]
+    return first == place.name or first.startswith(f".{place.stem}.")
 
 
 @contextmanager
@@ -94,7 +104,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        with writing(path.parent):
+        with writing(path):
             yield beside
             os.replace(beside, path)
     finally:
@@ -139,7 +149,7 @@ def staged_folder(target: Path, *, replaces: Collection[str] | None = None) -> I
                 f"cannot write into {target.parent.name or target.parent}: {error.strerror}; "
                 "pass another folder with -o"
             ) from error
-        with writing(target.parent):
+        with writing(target):
             yield stage
             if target.exists():
                 emptied = replaces is None

@@ -73,7 +73,7 @@ def update_outputs(
     """
     stage = folder.parent / f".{folder.name}.partial-{os.getpid()}"
     try:
-        with writing(folder.parent):
+        with writing(folder):
             stage.mkdir()
             if (folder / "edits.csv").exists():
                 shutil.copyfile(folder / "edits.csv", stage / "edits.csv")

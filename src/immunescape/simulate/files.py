@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from immunescape.errors import OutputError
 from immunescape.io.geojson import write_regions
-from immunescape.io.output import atomic_path, check_folder_name
+from immunescape.io.output import atomic_path, check_folder_name, writing
 from immunescape.io.write_ome_tiff import write_ome_tiff
 from immunescape.regions import Regions
 from immunescape.simulate.field import SimulatedField, simulate_patient
@@ -42,7 +41,7 @@ def write_field(field: SimulatedField, folder: Path) -> None:
     """
     name, pixel = check_folder_name(field.name), field.params.pixel_size_um
     truth = folder / "truth"
-    try:
+    with writing(folder):
         truth.mkdir(parents=True, exist_ok=True)
         write_ome_tiff(folder / f"{name}.ome.tif", field.image, CHANNELS, pixel)
         for kind, labels in (("nuclei", field.nuclei), ("cells", field.cells)):
@@ -51,12 +50,6 @@ def write_field(field: SimulatedField, folder: Path) -> None:
             frame: pd.DataFrame = getattr(field.truth, table)
             with atomic_path(truth / f"{name}_{table}.csv") as beside:
                 frame.round(_DECIMALS).to_csv(beside, index=False, lineterminator="\n")
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(
-            f"{folder.name} cannot be written ({error.strerror}); choose another output folder"
-        ) from None
     tumour = Regions({"tumour": field.regions["tumour"]})
     write_regions(folder / f"{name}.geojson", tumour, pixel)
     tissue = Regions({"tissue": field.regions["tissue"]})

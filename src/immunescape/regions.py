@@ -68,7 +68,3 @@ class Regions:
         shape = self.get(name)
         shapely.prepare(shape)
         return np.asarray(shapely.distance(shape, shapely.points(points_um)), np.float64)
-
-    def with_shapes(self, shapes: Mapping[str, BaseGeometry]) -> "Regions":
-        """Return regions with names added or replaced."""
-        return Regions({**self.shapes, **shapes}, self.unknown)

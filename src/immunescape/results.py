@@ -14,6 +14,7 @@ __all__ = [
     "CONTACTS_COLUMNS",
     "GATES_COLUMNS",
     "METRICS",
+    "PHENOTYPES",
     "REGIONS_COLUMNS",
     "REGION_NAMES",
     "SUMMARY_COLUMNS",
@@ -25,6 +26,9 @@ __all__ = [
 
 REGION_NAMES = ("centre", "inner_margin", "outer_margin", "stroma", "margin", "tumour", "tissue")
 """The four disjoint regions, then their sums; tables by region hold all seven in this order."""
+
+PHENOTYPES = ("tumour", "cd8_t", "other", "unknown")
+"""What a cell can be; ``unknown`` where a needed value is missing. PD-L1 is no phenotype."""
 
 REGIONS_COLUMNS = (
     "region", "phenotype", "pdl1", "count", "area_mm2", "density_per_mm2",

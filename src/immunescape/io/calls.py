@@ -10,10 +10,9 @@ import pandas as pd
 
 from immunescape.cells import CellTable
 from immunescape.errors import CallsError
+from immunescape.results import PHENOTYPES
 
-__all__ = ["CALLED_PHENOTYPES", "ImportedCalls", "read_calls"]
-
-CALLED_PHENOTYPES = ("tumour", "cd8_t", "other", "unknown")
+__all__ = ["ImportedCalls", "read_calls"]
 
 _YES = ("1", "1.0", "true", "+", "yes", "positive", "pos")
 _NO = ("0", "0.0", "false", "-", "no", "negative", "neg")
@@ -169,12 +168,12 @@ def _boolean(column: "pd.Series[str]", name: str) -> "pd.Series[bool]":
 def _phenotype(column: "pd.Series[str]", name: str) -> "pd.Series[str]":
     words = column.str.strip().str.lower()
     words = words.mask(words.isin(_EMPTY), "unknown")
-    known = words.isin(CALLED_PHENOTYPES)
+    known = words.isin(PHENOTYPES)
     if not known.all():
         row = int(np.argmin(known.to_numpy()))
         raise CallsError(
             f"{name}, row {row + 1}: phenotype is {column.iloc[row]!r}; "
-            f"give one of {', '.join(CALLED_PHENOTYPES)}"
+            f"give one of {', '.join(PHENOTYPES)}"
         )
     return words
 

@@ -4,6 +4,7 @@ from immunescape.panel.match import PanelMatch, match_panel, require_nuclear
 from immunescape.panel.model import (
     COMPARTMENTS,
     EXPECTED_MARKERS,
+    TITLES,
     Compartment,
     Panel,
     Role,
@@ -14,6 +15,7 @@ from immunescape.panel.names import Reading, read_name
 __all__ = [
     "COMPARTMENTS",
     "EXPECTED_MARKERS",
+    "TITLES",
     "Compartment",
     "Panel",
     "PanelMatch",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from immunescape.errors import PanelError
-from immunescape.panel.model import EXPECTED_MARKERS, Panel, Role, Stain
+from immunescape.panel.model import EXPECTED_MARKERS, TITLES, Panel, Role, Stain
 from immunescape.panel.names import Reading, compact, read_name
 
 __all__ = ["PanelMatch", "match_panel", "require_nuclear"]
@@ -16,7 +16,6 @@ _COST = {
     "cd8": "no cell is called a CD8 T cell; CD8 densities, contacts and touching are not evaluable",
     "pdl1": "PD-L1 status, its fractions and scores are not evaluable",
 }
-_TITLE = {"s100": "S100", "sox10": "SOX10", "cd8": "CD8", "pdl1": "PD-L1"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _refuse_ambiguity(channels: Sequence[str], readings: list[Reading], slide_na
     for marker, names in sides.items():
         if len(names) > 1:
             listed = " and ".join(repr(name) for name in names)
-            title = _TITLE.get(marker, "S100 with SOX10")
+            title = TITLES.get(marker, "S100 with SOX10")
             raise PanelError(
                 f"{slide_name}: the channels {listed} all show {title}; "
                 "name the one to use in the study's panel and set the others' role to 'ignored'"
@@ -185,7 +184,7 @@ def _warnings(panel: Panel, readings: list[Reading], slide_name: str) -> list[st
             "marker; give the markers in the study's panel or with --channel-names"
         )
     notes += [
-        f"{slide_name} has no {_TITLE[m]} channel: unless calls are given, {_COST[m]}"
+        f"{slide_name} has no {TITLES[m]} channel: unless calls are given, {_COST[m]}"
         for m in panel.missing
     ]
     return notes

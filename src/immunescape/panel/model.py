@@ -6,7 +6,7 @@ from typing import Literal
 
 from immunescape.errors import PanelError
 
-__all__ = ["COMPARTMENTS", "EXPECTED_MARKERS", "Compartment", "Panel", "Role", "Stain"]
+__all__ = ["COMPARTMENTS", "EXPECTED_MARKERS", "TITLES", "Compartment", "Panel", "Role", "Stain"]
 
 Compartment = Literal["nucleus", "cytoplasm", "membrane", "cell"]
 COMPARTMENTS: tuple[Compartment, ...] = ("nucleus", "cytoplasm", "membrane", "cell")
@@ -21,6 +21,9 @@ EXPECTED_MARKERS: dict[str, Compartment] = {
     "pdl1": "membrane",
 }
 """Markers of the question and the compartment each is read in unless a study says otherwise."""
+
+TITLES = {"s100": "S100", "sox10": "SOX10", "cd8": "CD8", "pdl1": "PD-L1"}
+"""How those markers are written in messages."""
 
 
 @dataclass(frozen=True, kw_only=True)

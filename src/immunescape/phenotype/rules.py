@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.errors import StudyError
+from immunescape.results import PHENOTYPES
 
 __all__ = ["DEFAULT_RULES", "PHENOTYPES", "Place", "Rule", "applicable", "decide", "described"]
 
-PHENOTYPES = ("tumour", "cd8_t", "other", "unknown")
 Place = Literal["anywhere", "tumour", "outside_tumour"]
 _PLACES: tuple[Place, ...] = ("anywhere", "tumour", "outside_tumour")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from immunescape.blocks import Progress, silent
 from immunescape.io.calls import read_calls
 from immunescape.margin import MarginMap, derive_tumour, left_out, map_margin
-from immunescape.panel import EXPECTED_MARKERS
+from immunescape.panel import EXPECTED_MARKERS, TITLES
 from immunescape.phenotype import (
     Calls,
     Gate,
@@ -195,7 +195,7 @@ def _missing(panel: "Panel", called: _Called) -> dict[str, str]:
             continue
         if called.phenotypes_given and marker != "pdl1":
             continue
-        title = {"pdl1": "PD-L1"}.get(marker, marker.upper())
+        title = TITLES[marker]
         reasons[marker] = (
             f"the panel lacks {title}" if stain is None else f"{title} has no gate on this slide"
         )

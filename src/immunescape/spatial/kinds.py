@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from immunescape.cells import CellTable
-from immunescape.results import REGION_NAMES
+from immunescape.panel import TITLES
+from immunescape.results import PHENOTYPES, REGION_NAMES
 
 __all__ = [
     "PDL1_MEMBERS",
@@ -23,7 +24,6 @@ __all__ = [
     "missing_reason",
 ]
 
-PHENOTYPES = ("tumour", "cd8_t", "other", "unknown")
 PDL1_STATUS = ("any", "positive", "negative")
 _PDL1_CODES = ("missing", "positive", "negative")
 _REGION_CODES = (*REGION_NAMES[:4], "excluded")
@@ -45,8 +45,6 @@ REGION_MEMBERS = np.array(
     np.int64,
 )
 """Rows of ``REGION_NAMES``, columns the four disjoint regions and ``excluded``."""
-
-_NAMES = {"cd8": "CD8", "pdl1": "PD-L1", "s100": "S100", "sox10": "SOX10"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +112,7 @@ def missing_reason(missing: Mapping[str, str], *markers: str) -> str:
         return ""
     parts = []
     for marker in markers:
-        name = _NAMES.get(marker, marker)
+        name = TITLES.get(marker, marker)
         reason = missing[marker]
         named = any(word.casefold() in reason.casefold() for word in (name, marker))
         parts.append(reason if named else f"{name}: {reason}")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from immunescape.errors import ParameterError
 
-__all__ = ["Between", "Params", "limits"]
+__all__ = ["Between", "Params", "help_texts", "limits"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,17 @@ def limits(params_class: type) -> dict[str, Between]:
         if get_origin(hint) is Annotated
         for item in get_args(hint)[1:]
         if isinstance(item, Between)
+    }
+
+
+def help_texts(documented: type) -> dict[str, str]:
+    """Return the text on each field of a class, from the Parameters section of its docstring."""
+    from docstring_parser import parse
+
+    return {
+        name.strip(): " ".join((p.description or "").split())
+        for p in parse(documented.__doc__ or "").params
+        for name in p.arg_name.split(",")
     }
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import cattrs
 import tomlkit
-from docstring_parser import parse as parse_docstring
 from tomlkit.items import Table
 
 from immunescape.errors import ImmunescapeError, StudyError
@@ -17,7 +16,7 @@ from immunescape.io.output import atomic_path
 from immunescape.margin import MarginParams, TissueParams, TumourParams
 from immunescape.measure import MeasureParams
 from immunescape.panel import Stain
-from immunescape.params import limits
+from immunescape.params import help_texts, limits
 from immunescape.phenotype import DEFAULT_RULES, GateParams, GateSpec, Rule
 from immunescape.segment import SegmentParams
 from immunescape.spatial import ContactParams, DensityParams, SummaryParams
@@ -55,15 +54,15 @@ class SlideOptions:
     Parameters
     ----------
     pixel_size_um
-        Pixel size in µm, in place of the file's; None takes the file's.
+        Pixel size in µm, in place of the file's.
     channel_names
-        Name of each channel in order, in place of the file's; empty takes the file's.
+        Names of the channels in order, in place of the file's.
     scene
-        Which of several scenes of the file; None where it holds one.
+        Name or number of the scene, where the file holds several.
     nuclear
-        Channels that show the nuclei, several are combined; empty takes the first nuclear stain.
+        Channels that show the nuclei, in place of the first nuclear stain; several are combined.
     site
-        Where the lesion was, such as ``skin`` or ``lymph_node``; empty if unknown.
+        Where the lesion was, such as skin or lymph_node.
     labels_are
         What a single imported label image shows.
     """
@@ -216,14 +215,10 @@ def study_toml(study: Study) -> str:
 
 def _table(params: Any) -> Table:
     table = tomlkit.table()
-    help_texts = {
-        name.strip(): " ".join((p.description or "").split())
-        for p in parse_docstring(type(params).__doc__ or "").params
-        for name in p.arg_name.split(",")
-    }
+    texts = help_texts(type(params))
     ranges = limits(type(params))
     for f in dataclasses.fields(params):
-        if text := help_texts.get(f.name):
+        if text := texts.get(f.name):
             between = ranges.get(f.name)
             unit = f" {between.unit}" if between and between.unit else ""
             span = f" ({between.min:g} to {between.max:g}{unit})" if between else ""

@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
-from immunescape.cli.run import split_names
-from immunescape.io import open_slide
-from immunescape.panel import PanelMatch, match_panel
+from immunescape.cli.options import (
+    ChannelNames,
+    Nuclear,
+    PixelSize,
+    Scene,
+    open_matched,
+    split_names,
+)
+from immunescape.panel import PanelMatch
 from immunescape.slide import Slide
+from immunescape.study import SlideOptions
 
 __all__ = ["describe", "info"]
 
@@ -14,10 +21,10 @@ def info(
     slide: Path,
     /,
     *,
-    pixel_size_um: float | None = None,
-    channel_names: str | None = None,
-    scene: str | None = None,
-    nuclear: str | None = None,
+    pixel_size_um: PixelSize = None,
+    channel_names: ChannelNames = None,
+    scene: Scene = None,
+    nuclear: Nuclear = None,
 ) -> int:
     """Print what was understood of a slide: size, levels, pixel size, channels and markers.
 
@@ -25,19 +32,14 @@ def info(
     ----------
     slide
         The slide file or OME-Zarr folder.
-    pixel_size_um
-        Pixel size in µm, in place of the file's.
-    channel_names
-        Names of the channels in order, separated by commas, in place of the file's.
-    scene
-        Name or number of the scene, where the file holds several.
-    nuclear
-        Channels that show the nuclei, separated by commas.
     """
-    opened = open_slide(
-        slide, pixel_size_um=pixel_size_um, channel_names=split_names(channel_names), scene=scene
+    options = SlideOptions(
+        pixel_size_um=pixel_size_um,
+        channel_names=split_names(channel_names) or (),
+        scene=scene,
+        nuclear=split_names(nuclear) or (),
     )
-    match = match_panel(opened.channels, nuclear=split_names(nuclear) or (), slide_name=opened.name)
+    opened, match = open_matched(slide, options)
     print(describe(opened, match))
     return 0
 

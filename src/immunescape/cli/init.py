@@ -5,10 +5,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from immunescape.cli.run import split_names
+from immunescape.cli.options import (
+    ChannelNames,
+    Nuclear,
+    PixelSize,
+    Scene,
+    open_matched,
+    split_names,
+)
 from immunescape.errors import OutputError
-from immunescape.io import open_slide
-from immunescape.panel import match_panel
 from immunescape.study import SlideOptions, Study, write_study
 
 __all__ = ["init"]
@@ -19,10 +24,10 @@ def init(
     /,
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o"))] = Path("study.toml"),
-    pixel_size_um: float | None = None,
-    channel_names: str | None = None,
-    scene: str | None = None,
-    nuclear: str | None = None,
+    pixel_size_um: PixelSize = None,
+    channel_names: ChannelNames = None,
+    scene: Scene = None,
+    nuclear: Nuclear = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Write a commented study file whose panel is that of a slide, ready to be edited.
@@ -33,14 +38,6 @@ def init(
         The slide file or OME-Zarr folder.
     out
         Study file to write.
-    pixel_size_um
-        Pixel size in µm, in place of the file's.
-    channel_names
-        Names of the channels in order, separated by commas, in place of the file's.
-    scene
-        Name or number of the scene, where the file holds several.
-    nuclear
-        Channels that show the nuclei, separated by commas.
     overwrite
         Replace an existing study file.
     """
@@ -54,13 +51,7 @@ def init(
         scene=scene,
         nuclear=split_names(nuclear) or (),
     )
-    opened = open_slide(
-        slide,
-        pixel_size_um=options.pixel_size_um,
-        channel_names=options.channel_names or None,
-        scene=options.scene,
-    )
-    match = match_panel(opened.channels, nuclear=options.nuclear, slide_name=opened.name)
+    opened, match = open_matched(slide, options)
     write_study(out, Study(slide=options, panel=match.panel.stains))
     for warning in (*opened.warnings, *match.warnings):
         print(f"warning: {warning}")

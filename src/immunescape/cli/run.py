@@ -2,10 +2,19 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from immunescape.cli.options import (
+    ChannelNames,
+    LabelsAre,
+    Nuclear,
+    PixelSize,
+    Scene,
+    Site,
+    split_names,
+)
 from immunescape.cli.progress import show_progress
 from immunescape.margin import MarginParams, TissueParams, TumourParams
 from immunescape.measure import MeasureParams
@@ -38,13 +47,13 @@ def run(
     study: Path | None = None,
     annotations: Path | None = None,
     labels: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())] = (),
-    labels_are: Literal["cells", "nuclei"] | None = None,
+    labels_are: LabelsAre = None,
     calls: Path | None = None,
-    pixel_size_um: float | None = None,
-    channel_names: str | None = None,
-    scene: str | None = None,
-    nuclear: str | None = None,
-    site: str | None = None,
+    pixel_size_um: PixelSize = None,
+    channel_names: ChannelNames = None,
+    scene: Scene = None,
+    nuclear: Nuclear = None,
+    site: Site = None,
     gate: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     seed: int | None = None,
     csv: Annotated[bool, Parameter(negative=())] = False,
@@ -76,20 +85,8 @@ def run(
     labels
         Masks made elsewhere, in place of the segmentation: one label image, or a pair of nuclei
         and cells.
-    labels_are
-        What a single label image shows [default: cells].
     calls
         Table of calls made elsewhere, in place of the gates.
-    pixel_size_um
-        Pixel size in µm, in place of the file's.
-    channel_names
-        Names of the channels in order, separated by commas, in place of the file's.
-    scene
-        Name or number of the scene, where the file holds several.
-    nuclear
-        Channels that show the nuclei, separated by commas.
-    site
-        Where the lesion was, such as skin or lymph_node.
     gate
         A gate of your own, such as ``pdl1@tumour=fixed:3.6`` or ``cd8=otsu``; may be repeated.
     seed
@@ -97,7 +94,7 @@ def run(
     csv
         Write the cells as CSV in place of parquet.
     overwrite
-        Replace what the folder holds, even the result of another slide.
+        Make everything again, even over the result of another slide; files of your own stay.
     quiet
         Show no progress and print no tables.
     """
@@ -137,8 +134,3 @@ def run(
         for warning in result.warnings:
             print(f"warning: {warning}")
     return 0
-
-
-def split_names(text: str | None) -> tuple[str, ...] | None:
-    """Split a comma-separated list of names; None stays None."""
-    return None if text is None else tuple(part.strip() for part in text.split(","))

@@ -199,6 +199,7 @@ def study_toml(study: Study) -> str:
     }
     for name, note in notes.items():
         if entries := getattr(study, name):
+            document.add(tomlkit.nl())
             document.add(tomlkit.comment(note))
             array = tomlkit.aot()
             for entry in entries:

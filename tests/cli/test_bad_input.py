@@ -469,7 +469,7 @@ def test_a_failure_of_the_system_is_one_line_without_a_folder(tmp_path, monkeypa
     def closed(*_args, **_keywords):
         raise PermissionError(13, "Permission denied", str(tmp_path / "deep" / "slide.ome.tif"))
 
-    monkeypatch.setattr("immunescape.cli.info.open_slide", closed)
+    monkeypatch.setattr("immunescape.cli.options.open_slide", closed)
     assert main(["info", "slide.ome.tif"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "slide.ome.tif" in said and "Permission denied" in said

@@ -21,6 +21,7 @@ from tests.slides import (
 
 from immunescape.cli import main
 from immunescape.io import write_ome_tiff
+from immunescape.io import write_ome_tiff
 from immunescape.io.labels import read_imported_labels
 from immunescape.pipeline import Inputs, analyse, measure_slide, run_slide
 from immunescape.pipeline.inputs import open_inputs
@@ -231,6 +232,24 @@ def test_a_changed_rim_keeps_the_labels(field, tmp_path):
     assert {s["step"] for s in again.provenance["steps"] if s["reused"]} == {"segment"}
     run_slide(inputs, tmp_path / "fresh", thin)
     assert tables(tmp_path / "fresh" / "made") == tables(tmp_path / "made")
+
+
+def test_what_was_noticed_of_the_labels_outlives_every_run(tmp_path):
+    """A warning about the nuclei is still there when a later run takes their labels over twice."""
+    slide = write_slide(tmp_path)
+    image = np.zeros((5, 64, 64), np.uint16)
+    image[1:] = np.arange(64, dtype=np.uint16)
+    write_ome_tiff(slide, image, CHANNELS, 0.5)
+    study = Study()
+    studies = (
+        study,
+        replace(study, margin=replace(study.margin, width_um=50.0)),
+        replace(study, measure=replace(study.measure, membrane_width_um=0.5)),
+    )
+    for now in studies:
+        run = run_slide(Inputs(slide=slide), tmp_path / "out", now)
+        assert any("contrast" in text for text in run.warnings)
+    assert {s["step"] for s in run.provenance["steps"] if s["reused"]} == {"segment"}
 
 
 def test_another_contact_rule_finds_contacts_anew(field, tmp_path):

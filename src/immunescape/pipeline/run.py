@@ -189,6 +189,7 @@ def _measured_before(folder: Path, opened: Opened, earlier: Earlier) -> Measured
         tissue=tissue,
         origin=earlier.origin,
         warnings=earlier.warnings,
+        label_warnings=earlier.label_warnings,
     )
 
 

@@ -1,7 +1,7 @@
 """How well ``compact`` finds nuclei: drawn masks against found ones, as a table.
 
-``python benchmarks/nuclei.py DATA [--heldout] [--weights FILE]``, where DATA holds ``train``,
-``heldout`` and ``tissue_masks``. Without ``--heldout`` only what training never saw is scored: a
+``python benchmarks/nuclei.py DATA [--heldout] [--weights FILE] [--flow-threshold T]``, where DATA
+holds ``train``, ``heldout`` and ``tissue_masks``. Without ``--heldout`` only what training never saw is scored: a
 tenth of the pictures of ``train``, and stains rendered onto one tissue field. The held-out set is
 for a last look, never for choosing anything.
 
@@ -16,7 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from immunescape.segment import Match, Model, load_model, match_labels, segment_nuclei
+from immunescape.segment import (
+    Match,
+    Model,
+    SegmentParams,
+    load_model,
+    match_labels,
+    segment_nuclei,
+)
 from immunescape.segment.data import TYPICAL_PX, Field, read_fields
 from immunescape.segment.render import render_stain
 from immunescape.segment.train import TrainParams, split_fields
@@ -31,23 +38,25 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--heldout", action="store_true")
     parser.add_argument("--weights", default="compact")
+    parser.add_argument("--flow-threshold", type=float, default=SegmentParams().flow_threshold)
     args = parser.parse_args()
     model = load_model(args.weights, device="cpu")
-    print(f"weights {model.sha256}")
+    params = SegmentParams(flow_threshold=args.flow_threshold)
+    print(f"weights {model.sha256}, flow threshold {params.flow_threshold:g}")
     print("| source | pixel size | nuclei | found | AP@0.5 | AP@0.75 |")
     print("|---|---|---|---|---|---|")
     if args.heldout:
         fields, _ = read_fields(args.data / "heldout")
-        report("held-out pictures", "scaled", model, fields, scaled=True)
-        report("held-out pictures", "as is", model, fields, scaled=False)
+        report("held-out pictures", "scaled", model, params, fields, scaled=True)
+        report("held-out pictures", "as is", model, params, fields, scaled=False)
         return
     defaults = TrainParams()
     real, drawn = read_fields(args.data)
     _, real = split_fields(real, defaults.validation, defaults.seed)
     _, drawn = split_fields(drawn, defaults.validation, defaults.seed)
-    report("validation pictures", "scaled", model, real, scaled=True)
-    report("validation pictures", "as is", model, real, scaled=False)
-    report("rendered tissue", "0.5 µm", model, list(rendered(drawn)), scaled=False)
+    report("validation pictures", "scaled", model, params, real, scaled=True)
+    report("validation pictures", "as is", model, params, real, scaled=False)
+    report("rendered tissue", "0.5 µm", model, params, list(rendered(drawn)), scaled=False)
 
 
 def rendered(drawn: list[Field]) -> Iterator[Field]:
@@ -58,10 +67,12 @@ def rendered(drawn: list[Field]) -> Iterator[Field]:
             yield Field(f"{field.name} {seed}", labels, stain)
 
 
-def report(source: str, how: str, model: Model, fields: list[Field], *, scaled: bool) -> None:
+def report(
+    source: str, how: str, model: Model, params: SegmentParams, fields: list[Field], *, scaled: bool
+) -> None:
     at = {0.5: Match(0, 0, 0), 0.75: Match(0, 0, 0)}
     for field in fields:
-        found = segment(field, model, scaled)
+        found = segment(field, model, params, scaled)
         for iou in at:
             at[iou] += match_labels(field.labels, found, iou)
     half = at[0.5]
@@ -72,14 +83,14 @@ def report(source: str, how: str, model: Model, fields: list[Field], *, scaled: 
     )
 
 
-def segment(field: Field, model: Model, scaled: bool) -> Any:
+def segment(field: Field, model: Model, params: SegmentParams, scaled: bool) -> Any:
     area = np.bincount(field.labels.ravel())[1:]
     typical = float(np.median(np.sqrt(area[area > 0] * 4 / np.pi))) if area.any() else TYPICAL_PX
     pixel_um = 0.5 * TYPICAL_PX / typical if scaled else 0.5
     assert field.image is not None
     slide = Slide(field.name, (field.image[None],), ("DAPI",), pixel_um)
     out = np.zeros(slide.shape, np.int32)
-    segment_nuclei(slide, ("DAPI",), out, model=model)
+    segment_nuclei(slide, ("DAPI",), out, params, model=model)
     return out
 
 

@@ -1,9 +1,9 @@
 """How well ``compact`` finds nuclei: drawn masks against found ones, as a table.
 
 ``python benchmarks/nuclei.py DATA [--heldout] [--weights FILE] [--flow-threshold T]``, where DATA
-holds ``train``, ``heldout`` and ``tissue_masks``. Without ``--heldout`` only what training never saw is scored: a
-tenth of the pictures of ``train``, and stains rendered onto one tissue field. The held-out set is
-for a last look, never for choosing anything.
+holds ``train``, ``heldout`` and ``tissue_masks``. Without ``--heldout`` only what training never
+saw is scored: a tenth of the pictures of ``train``, and stains rendered onto one tissue field. The
+held-out set is for a last look, never for choosing anything.
 
 Pixel sizes of the pictures are unknown. ``scaled`` takes them from the drawn masks, so that the
 median nucleus is 8.5 µm wide (what a user knows of a slide); ``as is`` takes 0.5 µm for all.

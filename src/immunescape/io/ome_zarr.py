@@ -1,6 +1,5 @@
 """OME-Zarr 0.4 (Zarr 2) and 0.5 (Zarr 3)."""
 
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 
 from immunescape.errors import SlideError
 from immunescape.io.found import Found, Scene, choose_scene, level_arrays
+from immunescape.io.lazy_planes import LazyPlanes
 from immunescape.io.units import UnknownUnitError, micrometres
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _STACKS = {
 }
 
 
-class ZarrPlanes:
+class ZarrPlanes(LazyPlanes):
     """A lazy ``(c, y, x)`` view of a Zarr array that may have further axes of length 1.
 
     Parameters
@@ -41,13 +41,6 @@ class ZarrPlanes:
         self.shape = (count, int(array.shape[-2]), int(array.shape[-1]))
         self.dtype: np.dtype[Any] = np.dtype(array.dtype).newbyteorder("=")
 
-    ndim = 3
-
-    @property
-    def size(self) -> int:
-        """Number of pixels in all channels."""
-        return prod(self.shape)
-
     @property
     def chunks(self) -> tuple[int, int, int]:
         """Chunk to read at a time: one channel, a multiple of the stored chunks."""
@@ -58,27 +51,12 @@ class ZarrPlanes:
         )
         return 1, height, width
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        whole: npt.NDArray[Any] = self[...]
-        return whole if dtype is None else whole.astype(dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        from immunescape.io.tiff_planes import ranges_of, span
-
-        ranges, dropped = ranges_of(key, self.shape)
-        out = np.empty(tuple(len(r) for r in ranges), self.dtype)
-        if out.size:
-            (y0, y1, rows), (x0, x1, columns) = (span(r) for r in ranges[1:])
-            lead: list[Any] = [0] * (len(self._array.shape) - 2)
-            for i, channel in enumerate(ranges[0]):
-                if self._channel_axis is not None:
-                    lead[self._channel_axis] = channel
-                block = np.asarray(self._array[(*lead, slice(y0, y1), slice(x0, x1))])
-                out[i] = block[rows, columns]
-        return out[tuple(0 if d else slice(None) for d in dropped)]
+    def read_plane(self, channel: int, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
+        """Read a rectangle of one channel."""
+        lead: list[Any] = [0] * (len(self._array.shape) - 2)
+        if self._channel_axis is not None:
+            lead[self._channel_axis] = channel
+        return np.asarray(self._array[(*lead, slice(y0, y1), slice(x0, x1))])
 
 
 def read_ome_zarr(path: Path, scene: str | int | None) -> Found:

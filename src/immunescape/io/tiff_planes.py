@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.errors import SlideError
+from immunescape.io.lazy_planes import LazyPlanes
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["PlaneAt", "TiffPlanes", "planes_of_page", "ranges_of", "span"]
+__all__ = ["PlaneAt", "TiffPlanes", "planes_of_page"]
 
 _CACHE_BYTES = 128 * 2**20
 _CHUNK = 2048
@@ -66,7 +66,7 @@ def planes_of_page(page: "TiffPage", skip: int = 0) -> tuple[PlaneAt, ...]:
     return tuple(PlaneAt(page.offset, sample, skip) for sample in range(samples))
 
 
-class TiffPlanes:
+class TiffPlanes(LazyPlanes):
     """A lazy ``(c, y, x)`` array over pages of one shape and type.
 
     Indexing reads the tiles or strips that the index touches and nothing else; uncompressed
@@ -110,18 +110,6 @@ class TiffPlanes:
         planes = tuple(plane for page in pages for plane in planes_of_page(page))
         return cls(path, planes, (height, width), first.dtype, _segment_shape(first))
 
-    ndim = 3
-
-    @property
-    def size(self) -> int:
-        """Number of pixels in all channels."""
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the whole array, were it in memory."""
-        return self.size * self.dtype.itemsize
-
     @property
     def chunks(self) -> tuple[int, int, int]:
         """Chunk to read at a time: one channel, a multiple of the stored tiles."""
@@ -146,21 +134,9 @@ class TiffPlanes:
         self._cache: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
         self._cached = 0
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        whole: npt.NDArray[Any] = self[...]
-        return whole if dtype is None else whole.astype(dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        ranges, dropped = ranges_of(key, self.shape)
-        out = np.empty(tuple(len(r) for r in ranges), self.dtype)
-        if out.size:
-            (y0, y1, rows), (x0, x1, columns) = (span(r) for r in ranges[1:])
-            for i, channel in enumerate(ranges[0]):
-                out[i] = self._read(self.planes[channel], y0, y1, x0, x1)[rows, columns]
-        return out[tuple(0 if d else slice(None) for d in dropped)]
+    def read_plane(self, channel: int, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
+        """Read a rectangle of one channel."""
+        return self._read(self.planes[channel], y0, y1, x0, x1)
 
     def _read(self, plane: PlaneAt, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
         page = self._page(plane.ifd)
@@ -269,34 +245,3 @@ def _segment_shape(page: "TiffPage") -> tuple[int, int]:
     if page.is_tiled:
         return int(page.tilelength), int(page.tilewidth)
     return max(min(int(page.rowsperstrip), int(page.shaped[2])), 1), int(page.shaped[3])
-
-
-def ranges_of(key: Any, shape: tuple[int, ...]) -> tuple[list[range], list[bool]]:
-    """Turn an index of ints, slices and an ellipsis into a range an axis, and what it drops."""
-    keys = list(key) if isinstance(key, tuple) else [key]
-    if Ellipsis in [k for k in keys if k is Ellipsis]:
-        at = next(i for i, k in enumerate(keys) if k is Ellipsis)
-        keys[at : at + 1] = [slice(None)] * (len(shape) - len(keys) + 1)
-    if len(keys) > len(shape):
-        raise IndexError(f"{len(keys)} indices for a (c, y, x) array")
-    keys += [slice(None)] * (len(shape) - len(keys))
-    ranges, dropped = [], []
-    for k, length in zip(keys, shape, strict=True):
-        if isinstance(k, slice):
-            ranges.append(range(*k.indices(length)))
-            dropped.append(False)
-            continue
-        at = k.__index__()
-        if not -length <= at < length:
-            raise IndexError(f"index {at} is out of range for an axis of {length}")
-        ranges.append(range(at % length, at % length + 1))
-        dropped.append(True)
-    return ranges, dropped
-
-
-def span(steps: range) -> tuple[int, int, slice]:
-    """Return the smallest interval that holds a range, and the range's index within it."""
-    low, high = min(steps[0], steps[-1]), max(steps[0], steps[-1]) + 1
-    if steps.step > 0:
-        return low, high, slice(0, high - low, steps.step)
-    return low, high, slice(high - low - 1, None, steps.step)

@@ -21,7 +21,6 @@ from tests.slides import (
 
 from immunescape.cli import main
 from immunescape.io import write_ome_tiff
-from immunescape.io import write_ome_tiff
 from immunescape.io.labels import read_imported_labels
 from immunescape.pipeline import Inputs, analyse, measure_slide, run_slide
 from immunescape.pipeline.inputs import open_inputs

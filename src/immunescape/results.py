@@ -11,12 +11,16 @@ from immunescape.regions import Regions
 
 __all__ = [
     "BANDS_COLUMNS",
+    "BLOCK_COLUMNS",
+    "BLOCK_UM",
     "CONTACTS_COLUMNS",
     "GATES_COLUMNS",
     "METRICS",
     "PHENOTYPES",
+    "QUALITY_COLUMNS",
     "REGIONS_COLUMNS",
     "REGION_NAMES",
+    "SENSITIVITY_COLUMNS",
     "SUMMARY_COLUMNS",
     "Failed",
     "RegionAreas",
@@ -52,6 +56,18 @@ GATES_COLUMNS = (
     "marker", "parent", "statistic", "method", "source", "threshold", "gate_low", "gate_high",
     "positive", "negative", "missing", "confirmed", "note",
 )  # fmt: skip
+SENSITIVITY_COLUMNS = (
+    "kind", "variant", "metric", "phenotype", "region", "value", "unit", "numerator", "denominator",
+    "main_value", "difference", "evaluable", "reason",
+)  # fmt: skip
+"""One row a metric under another way to judge the slide; ``kind`` groups the ways."""
+QUALITY_COLUMNS = (
+    "issue", "region", "cells", "tumour_cells", "cd8_cells", "area_mm2", "applied", "note",
+)  # fmt: skip
+BLOCK_COLUMNS = ("row", "column", "region", "from_um", "area_mm2")
+"""Area of each square block of the slide by region and band; see `RegionAreas.by_block`."""
+BLOCK_UM = 100.0
+"""Edge of the square blocks that spatial intervals resample, in µm; anchored at the origin."""
 METRICS = (
     "pdl1_negative_fraction_touching_cd8",
     "pdl1_negative_fraction_not_touching_cd8",
@@ -62,6 +78,9 @@ METRICS = (
     "tumour_proportion_score",
     "combined_positive_score",
     "pdl1_all_cells_score",
+    "membrane_to_cytoplasm_ratio",
+    "sox10_cd8_conflict_count",
+    "s100_only_count",
     "cell_count",
     "area",
 )
@@ -96,6 +115,11 @@ class RegionAreas:
         Length of the interface; 0 without one.
     tumour_source
         ``drawn``, ``imported`` or ``derived``; empty where there is no tumour region.
+    by_block
+        Area by square block of ``BLOCK_UM``: ``row, column`` of the block, ``region`` (one of the
+        four disjoint ones), ``from_um`` (start of the band; NaN beyond the bands, where there is
+        no interface, and for area nearer to the frame than to it), ``area_mm2``. Its sums are
+        ``areas_mm2`` and ``bands``. Without rows where blocks are not known.
     """
 
     areas_mm2: Mapping[str, float]
@@ -105,6 +129,7 @@ class RegionAreas:
     margin_width_um: float
     margin_length_mm: float
     tumour_source: str
+    by_block: pd.DataFrame = field(default_factory=lambda: empty_table(BLOCK_COLUMNS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +145,8 @@ class SlideResult:
     shapes
         Tumour, margin bands, tissue and exclusions in µm.
     tables
-        The tables ``regions, bands, contacts, summary, gates`` under those names, each with the
-        columns promised above.
+        The tables ``regions, bands, contacts, summary, gates, sensitivity, quality`` under those
+        names, each with the columns promised above.
     provenance
         What produced them; holds no personal data and no absolute path.
     warnings

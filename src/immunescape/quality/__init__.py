@@ -1,0 +1,1 @@
+"""What is wrong with the pixels: background, autofluorescence, saturation, folds, blur, pigment."""

@@ -11,14 +11,9 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from immunescape.margin.counting import PARTS, count_areas, part_code
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
-from immunescape.margin.interface import (
-    distance_um,
-    frame_distance_um,
-    grid_distance_um,
-    line_interface,
-    outline,
-)
+from immunescape.margin.interface import distance_um, frame_distance_um, line_interface, outline
 from immunescape.margin.shapes import LEFT_OUT, NOT_STROMA, polygons_of, region_shapes
 from immunescape.params import Between, Params
 from immunescape.regions import Regions
@@ -26,8 +21,7 @@ from immunescape.results import RegionAreas
 
 __all__ = ["MarginMap", "MarginParams", "map_margin"]
 
-_PARTS = ("centre", "inner_margin", "outer_margin", "stroma")
-_EXCLUDED = len(_PARTS)
+_EXCLUDED = len(PARTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +103,10 @@ class MarginMap:
         if tumour.is_empty:
             inside = np.zeros(len(points), bool)
         distance = distance_um(points, interface)
-        code = _code(inside, distance, self.width_um)
+        code = part_code(inside, distance, self.width_um)
         code[~self.analysed.at(points) | (~inside & self.not_stroma.at(points))] = _EXCLUDED
         to_frame = frame_distance_um(points[:, 0], points[:, 1], self.analysed.frame_um)
-        names = np.array([*_PARTS, "excluded"], dtype=object)
+        names = np.array([*PARTS, "excluded"], dtype=object)
         return pd.DataFrame(
             {
                 "region": names[code],
@@ -189,17 +183,26 @@ def map_margin(
     else:
         interface = outline(tumour, analysed, params.edge_tolerance_um)
 
-    counted = _count(analysed, not_stroma, tumour, interface, params)
-    beyond = analysed.mask & ~not_stroma.mask & ~rasterise(tumour, tissue).mask
+    inside = rasterise(tumour, tissue)
+    counted = count_areas(
+        analysed.with_mask(analysed.mask & (inside.mask | ~not_stroma.mask)),
+        inside,
+        interface,
+        params.width_um,
+        params.band_um,
+        params.band_reach_um,
+    )
+    beyond = analysed.mask & ~not_stroma.mask & ~inside.mask
     nodal = _is_lymph_node(site) and not ("lymphoid" in annotations and bool(beyond.any()))
     areas = RegionAreas(
-        areas_mm2=_with_sums(counted.parts_um2),
+        areas_mm2=counted.areas_mm2,
         not_evaluable=_not_evaluable(tumour, interface, nodal),
         bands=counted.bands,
-        edge_censored_mm2=counted.censored_um2 / 1e6,
+        edge_censored_mm2=counted.censored_mm2,
         margin_width_um=params.width_um,
         margin_length_mm=float(interface.length) / 1e3,
         tumour_source="" if tumour.is_empty else tumour_source,
+        by_block=counted.by_block,
     )
     return MarginMap(
         areas=areas,
@@ -218,71 +221,6 @@ def _is_lymph_node(site: str) -> bool:
 
 def _and(grid: GridMask, other: GridMask, *, inverse: bool = False) -> GridMask:
     return grid.with_mask(grid.mask & (~other.mask if inverse else other.mask))
-
-
-def _code(
-    inside: npt.NDArray[np.bool_], distance: npt.NDArray[np.float64], width_um: float
-) -> npt.NDArray[np.int8]:
-    """Return the index into ``_PARTS``; a distance of NaN is far from any margin."""
-    near = distance <= width_um
-    return np.where(inside, np.where(near, 1, 0), np.where(near, 2, 3)).astype(np.int8)
-
-
-@dataclass(frozen=True, eq=False)
-class _Counted:
-    parts_um2: npt.NDArray[np.float64]
-    bands: pd.DataFrame
-    censored_um2: float
-
-
-def _count(
-    analysed: GridMask,
-    not_stroma: GridMask,
-    tumour: BaseGeometry,
-    interface: BaseGeometry,
-    params: MarginParams,
-) -> _Counted:
-    """Add up the area of each region and band, some rows of the grid at a time."""
-    inside = rasterise(tumour, analysed).mask
-    counted = analysed.mask & (inside | ~not_stroma.mask)
-    number = int(np.ceil(params.band_reach_um / params.band_um - 1e-9))
-    edges = np.arange(-number, number + 1) * params.band_um
-    parts, in_bands, censored = np.zeros(len(_PARTS)), np.zeros(2 * number), 0.0
-    if interface.is_empty:
-        everywhere = np.full(analysed.mask.shape[1], np.nan)
-        strips = ((slice(row, row + 1), everywhere[None]) for row in range(analysed.mask.shape[0]))
-    else:
-        strips = ((rows, far) for rows, far in grid_distance_um(interface, analysed))
-    for rows, distance in strips:
-        use = counted[rows]
-        area = np.broadcast_to(analysed.heights_um[rows, None] * analysed.widths_um, use.shape)[use]
-        within, far = inside[rows][use], distance[use]
-        parts += np.bincount(_code(within, far, params.width_um), area, len(_PARTS))
-        to_frame = np.broadcast_to(
-            frame_distance_um(analysed.x_um, analysed.y_um[rows, None], analysed.frame_um),
-            use.shape,
-        )[use]
-        cut = to_frame < far
-        censored += float(area[cut].sum())
-        signed = np.where(within, -far, far)
-        kept = ~cut & (signed >= edges[0]) & (signed < edges[-1])
-        band = np.searchsorted(edges, signed[kept], side="right") - 1
-        in_bands += np.bincount(band, area[kept], 2 * number)
-    bands = pd.DataFrame({"from_um": edges[:-1], "to_um": edges[1:], "area_mm2": in_bands / 1e6})
-    return _Counted(parts, bands.iloc[:0] if interface.is_empty else bands, censored)
-
-
-def _with_sums(parts_um2: npt.NDArray[np.float64]) -> Mapping[str, float]:
-    centre, inner, outer, stroma = (float(a) / 1e6 for a in parts_um2)
-    return {
-        "centre": centre,
-        "inner_margin": inner,
-        "outer_margin": outer,
-        "stroma": stroma,
-        "margin": inner + outer,
-        "tumour": centre + inner,
-        "tissue": centre + inner + outer + stroma,
-    }
 
 
 def _not_evaluable(tumour: BaseGeometry, interface: BaseGeometry, nodal: bool) -> Mapping[str, str]:

@@ -132,9 +132,8 @@ def test_where_nuclei_overlap_their_light_adds_up_and_labels_do_not():
     pair = Bodies(at, np.full(2, 30.0), np.full(2, 1), np.full(2, 4.0), np.full(2, 4.0), 0 * at)
     forms = Forms(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2))
     labels = draw_labels(pair, forms, params, generator(1, "l"))
-    light = stain_light(
-        pair, forms, labels.cells, Marks(none, none, none, none), params, generator(1, "s")
-    )[0]
+    marks = Marks(none, none, none, none, np.zeros(2), np.zeros(2))
+    light = stain_light(pair, forms, labels.cells, marks, params, generator(1, "s"))[0]
     pad = pad_px(params)
     y, x = (np.indices(light.shape) + 0.5 - pad) * 0.5
     inside = [np.hypot(x - cx, y - 30) < 3.5 for cx in at]

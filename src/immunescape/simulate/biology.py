@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import KDTree
 
+from immunescape.simulate.membranes import faced_share, rim_shares
 from immunescape.simulate.neighbours import contact_pairs, touches
 from immunescape.simulate.placement import (
     CD8_T,
@@ -26,16 +27,29 @@ S100_LOST = 0.04
 """Share of tumour cells that are SOX10+ and S100-."""
 
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """Positivity of each body for each marker."""
+    """Positivity of each body for each marker, and its PD-L1 membrane.
+
+    Parameters
+    ----------
+    sox10, s100, cd8, pdl1
+        Positive or not.
+    pdl1_rim_share
+        Share of its rim that stains for PD-L1: 0 negative, 1 whole.
+    encircled
+        Share of its border along which a PD-L1-positive neighbour lies.
+    """
 
     sox10: Flags
     s100: Flags
     cd8: Flags
     pdl1: Flags
+    pdl1_rim_share: Floats
+    encircled: Floats
 
 
 def decide_marks(
@@ -69,9 +83,43 @@ def decide_marks(
     chance[np.isin(bodies.kind, (CD8_T, LYMPHOCYTE))] = scenario.pdl1_lymphocyte
     tumour = bodies.kind == TUMOUR
     lost = rng.random(len(bodies)) < S100_LOST
+    pdl1 = rng.random(len(bodies)) < chance[np.arange(len(bodies)), state]
+    answers = rng.random(len(bodies)) < chance[:, 0]
+    if params.encircled_fraction > 0:
+        pdl1 |= _encircling(pairs, tumour & ~pdl1, answers & ~cd8, params, rng)
     return Marks(
         sox10=tumour,
         s100=(tumour & ~lost) | (bodies.kind == DENDRITIC),
         cd8=cd8,
-        pdl1=rng.random(len(bodies)) < chance[np.arange(len(bodies)), state],
+        pdl1=pdl1,
+        pdl1_rim_share=rim_shares(pdl1, params.partial_fraction, rng),
+        encircled=faced_share(cells, pdl1, int(params.gap_um / params.pixel_size_um + 1e-9)),
     )
+
+
+def _encircling(
+    pairs: npt.NDArray[np.int64],
+    negative: Flags,
+    may: Flags,
+    params: FieldParams,
+    rng: np.random.Generator,
+) -> Flags:
+    """Choose the neighbours that make some negative tumour cells encircled by positive ones.
+
+    Neighbours that the scenario lets answer a CD8 T cell do so here too; of the negative tumour
+    cells those with most such neighbours are encircled, ties by chance. They stay negative.
+    """
+    n = len(negative)
+    neighbours, able = np.zeros(n), np.zeros(n)
+    one, two = np.concatenate([pairs, pairs[:, ::-1]]).T - 1
+    np.add.at(neighbours, one, 1.0)
+    np.add.at(able, one, may[two].astype(float))
+    share = able / np.maximum(neighbours, 1) + 1e-3 * rng.random(n)
+    wanted = round(params.encircled_fraction * np.count_nonzero(negative))
+    share[~negative | (neighbours < 3)] = -1.0
+    chosen = np.argsort(-share, kind="stable")[:wanted]
+    inner = np.zeros(n, bool)
+    inner[chosen[share[chosen] > 0]] = True
+    ring = np.zeros(n, bool)
+    ring[two[inner[one]]] = True
+    return np.asarray(ring & may & ~inner)

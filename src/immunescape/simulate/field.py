@@ -120,6 +120,8 @@ def simulate_field(
         "sox10_positive": marks.sox10[body],
         "cd8_positive": marks.cd8[body],
         "pdl1_positive": marks.pdl1[body],
+        "pdl1_rim_share": marks.pdl1_rim_share[body],
+        "encircled": marks.encircled[body],
     }
     shapes = {"tumour": ground.tumour, "tissue": ground.tissue, "interface": ground.interface}
     return SimulatedField(

@@ -16,7 +16,7 @@ from immunescape.simulate.settings import CHANNELS, FieldParams
 __all__ = ["write_field", "write_patient"]
 
 _DAYS = {"baseline": 0, "response": 90, "relapse": 540}
-_DECIMALS = {"x_um": 4, "y_um": 4, "distance_to_margin_um": 4}
+_DECIMALS = {"x_um": 4, "y_um": 4, "distance_to_margin_um": 4, "pdl1_rim_share": 3, "encircled": 3}
 
 
 def write_field(field: SimulatedField, folder: Path) -> None:

@@ -66,6 +66,14 @@ class FieldParams(Params):
         Share of the light that comes from out of focus.
     stain_spread
         Standard deviation of the logarithm of a stain between cells.
+    unspecific_fraction
+        Share of the PD-L1-negative cells that stain unspecifically, some like weak positive ones;
+        half as many of the S100- and SOX10-negative.
+    partial_fraction
+        Share of the PD-L1-positive cells that stain only 20 to 60 % of their rim.
+    encircled_fraction
+        Share of the PD-L1-negative tumour cells whose neighbours are made PD-L1-positive, as far
+        as the scenario allows it of their kind.
     bleed_through
         Share of a channel's light that is also seen in the next one; a third of it in the
         one before.
@@ -98,6 +106,9 @@ class FieldParams(Params):
     psf_um: Annotated[float, Between(0, 3, step=0.05, unit="µm")] = 0.45
     haze_fraction: Annotated[float, Between(0, 0.6, step=0.01)] = 0.12
     stain_spread: Annotated[float, Between(0, 1, step=0.05)] = 0.35
+    unspecific_fraction: Annotated[float, Between(0, 0.5, step=0.01)] = 0.12
+    partial_fraction: Annotated[float, Between(0, 1, step=0.01)] = 0.33
+    encircled_fraction: Annotated[float, Between(0, 0.5, step=0.01)] = 0.04
     bleed_through: Annotated[float, Between(0, 0.3, step=0.01)] = 0.02
     photons: Annotated[float, Between(5, 5000, step=10)] = 260.0
     background_photons: Annotated[float, Between(0, 500, step=1)] = 6.0

@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import ndimage as ndi
 
 from immunescape.simulate.biology import Marks
 from immunescape.simulate.chance import smooth_noise
+from immunescape.simulate.levels import STAINS, draw_levels
 from immunescape.simulate.masks import Forms, pad_px, relative_radius
+from immunescape.simulate.membranes import outermost, stained_rim
 from immunescape.simulate.placement import (
     CD8_T,
     DENDRITIC,
@@ -19,15 +20,15 @@ from immunescape.simulate.placement import (
 )
 from immunescape.simulate.settings import CHANNELS, KINDS, FieldParams
 
-__all__ = ["stain_light"]
+__all__ = ["RIM_UM", "stain_light"]
 
 Light = npt.NDArray[np.float32]
 
 _DAPI = {
     TUMOUR: 0.75, CD8_T: 1.15, LYMPHOCYTE: 1.2, MACROPHAGE: 0.8, FIBROBLAST: 0.95, DENDRITIC: 0.8,
 }  # fmt: skip
-_UNSPECIFIC = 0.035
-"""Stain of a negative cell, as a share of a positive one's."""
+RIM_UM = 0.75
+"""Width of a membrane on its cell's side of the border."""
 
 
 def stain_light(
@@ -42,51 +43,42 @@ def stain_light(
 
     Overlapping nuclei add up. A membrane is the outermost pixel of a cell on each side of a
     border, so that two neighbours' membranes lie side by side and the optics mix them. It is
-    stained unevenly along the border, and a little of it lies within the cell.
+    stained unevenly along the border, some only along a part of it, and a little of the stain
+    lies within the cell.
     """
     shape, pixel = cells.shape, params.pixel_size_um
     light = np.zeros((len(CHANNELS), *shape), np.float32)
     n = len(bodies)
-
-    def strength(positive: npt.NDArray[np.bool_], spread: float = 1.0) -> Light:
-        level = np.exp(rng.normal(0, params.stain_spread * spread, n))
-        unspecific = _UNSPECIFIC * np.exp(rng.normal(0, 0.5, n))
-        return np.where(positive, level, unspecific).astype(np.float32)
-
     shared = (bodies, forms, params, rng)
     dapi = np.array([_DAPI[k] for k in range(len(KINDS))])[bodies.kind]
     coarse = np.where(np.isin(bodies.kind, (CD8_T, LYMPHOCYTE)), 0.30, 0.20)
     level = dapi * np.exp(rng.normal(0, 0.5 * params.stain_spread, n))
     _add_nuclei(light[0], level, coarse, 0.55, *shared)
-    _add_nuclei(light[4], strength(marks.sox10), np.full(n, 0.22), 0.75, *shared)
-    s100 = strength(marks.s100) * np.where(marks.s100, 1.0, 1.6)
-    cytoplasm = np.concatenate([[0.0], s100])[cells]
+    sox10 = np.add(*draw_levels(marks.sox10, STAINS["SOX10"], params, rng))
+    _add_nuclei(light[4], sox10, np.full(n, 0.22), 0.75, *shared)
+    s100 = np.add(*draw_levels(marks.s100, STAINS["S100"], params, rng))
+    cytoplasm = _of_pixels(s100, cells)
     grain = 1 + 0.22 * smooth_noise(shape, 0.9 / pixel, rng)
     light[3] = 0.75 * cytoplasm * np.clip(grain, 0.2, None)
     _add_nuclei(light[3], 0.35 * s100, np.full(n, 0.2), 0.2, *shared)
-    for channel, positive, inner in ((1, marks.cd8, 0.22), (2, marks.pdl1, 0.16)):
-        level = np.concatenate([[0.0], strength(positive)])
+    rim = outermost(cells, RIM_UM / pixel)
+    whole = np.ones(n)
+    for channel, positive, share, inner in (
+        (1, marks.cd8, whole, 0.22), (2, marks.pdl1, marks.pdl1_rim_share, 0.16),
+    ):  # fmt: skip
+        specific, unspecific = draw_levels(positive, STAINS[CHANNELS[channel]], params, rng)
+        arcs = rim if share.min(initial=1.0) == 1 else stained_rim(cells, rim, share, rng)
         patches = np.exp(0.45 * smooth_noise(shape, 1.3 / pixel, rng))
         patches *= np.exp(0.25 * smooth_noise(shape, 0.5 / pixel, rng))
-        within = level[cells].astype(np.float32)
-        rim = _outermost(cells, 0.75 / pixel)
-        light[channel] = within * np.where(rim, 1.3 * patches, inner * np.clip(grain, 0.2, None))
+        within = _of_pixels(specific * share + unspecific, cells) * np.clip(grain, 0.2, None)
+        along = (_of_pixels(specific, cells) * arcs + _of_pixels(unspecific, cells)) * patches
+        light[channel] = np.where(rim, 1.3 * along, inner * within)
     return light * np.float32(params.photons)
 
 
-def _outermost(cells: npt.NDArray[np.int32], width_px: float) -> npt.NDArray[np.bool_]:
-    """Mark the pixels of cells within ``width_px`` of their border, one at least."""
-    border = np.zeros(cells.shape, bool)
-    for axis in (0, 1):
-        ahead = np.diff(cells, axis=axis) != 0
-        low = [slice(None), slice(None)]
-        high = [slice(None), slice(None)]
-        low[axis], high[axis] = slice(None, -1), slice(1, None)
-        border[tuple(low)] |= ahead
-        border[tuple(high)] |= ahead
-    if width_px >= 2:
-        border |= ndi.distance_transform_edt(~border) <= width_px - 1
-    return border & (cells > 0)
+def _of_pixels(per_body: npt.NDArray[np.floating], cells: npt.NDArray[np.int32]) -> Light:
+    """Give each pixel the value of its body; 0 on background."""
+    return np.concatenate([[0.0], per_body]).astype(np.float32)[cells]
 
 
 def _add_nuclei(

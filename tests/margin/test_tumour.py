@@ -39,7 +39,7 @@ def test_an_infiltrated_tumour_does_not_shrink():
     thinned = points[rng.random(len(points)) < 0.45]
     assert np.sqrt(derive_tumour(thinned, WHOLE).area / np.pi) == pytest.approx(300, rel=0.05)
     right = points[:, 0] > 500
-    mixed = derive_tumour(points[~right | (rng.random(len(points)) < 0.4)], WHOLE)
+    mixed = derive_tumour(points[~right | (rng.random(len(points)) < 0.55)], WHOLE)
     infiltrated = mixed.intersection(shapely.box(500, 0, 1000, 1000))
     assert np.sqrt(2 * infiltrated.area / np.pi) == pytest.approx(300, rel=0.08)
 
@@ -70,7 +70,7 @@ def test_at_the_free_edge_of_the_section_there_is_no_margin():
     tissue = WHOLE.with_mask(mask)
     found = derive_tumour(cells_in(shapely.box(0, 0, 400, 1000), 6), tissue)
     mapped = map_margin(tissue, Regions(), found, "derived")
-    assert mapped.areas.areas_mm2["tumour"] == pytest.approx(0.4)
+    assert mapped.areas.areas_mm2["tumour"] == pytest.approx(0.4, rel=0.001)
     assert mapped.areas.margin_length_mm == 0
     assert "margin" in mapped.areas.not_evaluable
 

@@ -2,18 +2,21 @@
 
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.mapping import MarginMap, MarginParams, map_margin
-from immunescape.margin.shapes import left_out
+from immunescape.margin.shapes import analysed_tissue, left_out
 from immunescape.margin.tissue import Tissue, TissueParams, tissue_mask
-from immunescape.margin.tumour import TumourParams, derive_tumour
+from immunescape.margin.tumour import DerivedTumour, TumourParams, derive_tumour, find_tumour
 
 __all__ = [
+    "DerivedTumour",
     "GridMask",
     "MarginMap",
     "MarginParams",
     "Tissue",
     "TissueParams",
     "TumourParams",
+    "analysed_tissue",
     "derive_tumour",
+    "find_tumour",
     "left_out",
     "map_margin",
     "number_pieces",

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from immunescape.margin.counting import PARTS, count_areas, part_code
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.interface import distance_um, frame_distance_um, line_interface, outline
-from immunescape.margin.shapes import LEFT_OUT, NOT_STROMA, polygons_of, region_shapes
+from immunescape.margin.shapes import NOT_STROMA, analysed_tissue, polygons_of, region_shapes
 from immunescape.params import Between, Params
 from immunescape.regions import Regions
 from immunescape.results import RegionAreas
@@ -156,12 +156,7 @@ def map_margin(
     warnings: list[str] = []
     frame = shapely.box(0, 0, *tissue.frame_um)
     tumour = polygons_of(shapely.intersection(shapely.make_valid(tumour), frame))
-    analysed = tissue
-    if "analysed" in annotations:
-        analysed = _and(analysed, rasterise(annotations["analysed"], tissue))
-    for role in LEFT_OUT:
-        if role in annotations:
-            analysed = _and(analysed, rasterise(annotations[role], tissue), inverse=True)
+    analysed = analysed_tissue(tissue, annotations)
     not_stroma = rasterise(
         shapely.union_all([annotations.get(role) for role in NOT_STROMA]), tissue
     )
@@ -217,10 +212,6 @@ def map_margin(
 
 def _is_lymph_node(site: str) -> bool:
     return re.sub(r"[^a-z]", "", site.casefold()) in ("lymphnode", "lymphnodes")
-
-
-def _and(grid: GridMask, other: GridMask, *, inverse: bool = False) -> GridMask:
-    return grid.with_mask(grid.mask & (~other.mask if inverse else other.mask))
 
 
 def _not_evaluable(tumour: BaseGeometry, interface: BaseGeometry, nodal: bool) -> Mapping[str, str]:

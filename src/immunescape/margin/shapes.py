@@ -6,13 +6,23 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from immunescape.io.masks import polygons_from_mask
-from immunescape.margin.grid import GridMask
+from immunescape.margin.grid import GridMask, rasterise
 from immunescape.regions import Regions
 
-__all__ = ["LEFT_OUT", "NOT_STROMA", "left_out", "polygons_of", "region_shapes"]
+__all__ = [
+    "LEFT_OUT",
+    "NOT_STROMA",
+    "NO_TUMOUR",
+    "analysed_tissue",
+    "left_out",
+    "polygons_of",
+    "region_shapes",
+]
 
 NOT_STROMA = ("lymphoid", "epidermis", "nerve")
 """Annotations that are tissue but no stroma."""
+NO_TUMOUR = ("epidermis", "nerve")
+"""Annotations whose melanocytes and Schwann cells look like tumour cells and are none."""
 LEFT_OUT = ("excluded", "necrosis", "control")
 """Annotations that are taken from the analysed tissue."""
 
@@ -30,6 +40,20 @@ def left_out(annotations: Regions, points_um: npt.NDArray[np.float64]) -> npt.ND
     if "analysed" in annotations:
         out |= ~annotations.covers("analysed", points_um)
     return out
+
+
+def analysed_tissue(tissue: GridMask, annotations: Regions) -> GridMask:
+    """Return the tissue that counts: within ``analysed`` where drawn, less what was left out.
+
+    It is the rule of `left_out` by the middle of each grid cell.
+    """
+    mask = tissue.mask
+    if "analysed" in annotations:
+        mask = mask & rasterise(annotations["analysed"], tissue).mask
+    for role in LEFT_OUT:
+        if role in annotations:
+            mask = mask & ~rasterise(annotations[role], tissue).mask
+    return tissue.with_mask(mask)
 
 
 def polygons_of(shape: BaseGeometry) -> shapely.MultiPolygon:

@@ -8,12 +8,17 @@ import numpy.typing as npt
 import shapely
 
 from immunescape.margin.grid import GridMask
+from immunescape.margin.shapes import NO_TUMOUR, analysed_tissue, polygons_of
 from immunescape.params import Between, Params
+from immunescape.regions import Regions
 
-__all__ = ["TumourParams", "derive_tumour"]
+__all__ = ["DerivedTumour", "TumourParams", "derive_tumour", "find_tumour"]
 
 _UPPER = 75
 """Percentile of the densities at the tumour cells that stands for the upper mode."""
+
+_NEST_CELLS = 5
+"""Fewer cells than this called tumour side by side are strays, no nest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,52 +36,94 @@ class TumourParams(Params):
     min_density_per_mm2
         Places with fewer tumour cells than this are never tumour, however few there are elsewhere.
     min_area_um2
-        Islands smaller than this are left out.
+        Islands with less tissue than this are left out.
+    min_island_cells
+        Islands with fewer tumour cells than this are left out.
     min_hole_um2
-        Holes smaller than this are filled.
+        Patches of other tissue beside the tumour that are smaller than this are filled, also those
+        that the frame cuts.
     """
 
-    bandwidth_um: Annotated[float, Between(5, 200, step=1, unit="µm")] = 30.0
+    bandwidth_um: Annotated[float, Between(5, 200, step=1, unit="µm")] = 20.0
     edge_fraction: Annotated[float, Between(0.1, 0.9, step=0.05)] = 0.6
     min_density_fraction: Annotated[float, Between(0.0, 1.0, step=0.05)] = 0.4
     min_density_per_mm2: Annotated[float, Between(0, 20000, step=50, unit="1/mm²")] = 500.0
     min_area_um2: Annotated[float, Between(0, 1e6, step=500, unit="µm²")] = 5000.0
+    min_island_cells: Annotated[int, Between(1, 1000, step=1, unit="cells")] = 10
     min_hole_um2: Annotated[float, Between(0, 1e6, step=500, unit="µm²")] = 5000.0
+
+
+@dataclass(frozen=True, eq=False)
+class DerivedTumour:
+    """The tumour region found from the tumour cells, and what was left out of it.
+
+    Parameters
+    ----------
+    region
+        In µm, with holes, clipped to the frame; it may lap over what is not analysed. Empty where
+        there is no tumour: that is a result.
+    islands_left_out
+        Number of islands that were too small, by area or by cells.
+    cells_left_out
+        Tumour cells in them.
+    warnings
+        What a reader of the numbers should know.
+    """
+
+    region: shapely.MultiPolygon
+    islands_left_out: int = 0
+    cells_left_out: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def derive_tumour(
     points_um: npt.NDArray[np.float64],
     tissue: GridMask,
     params: TumourParams = TumourParams(),
+    *,
+    annotations: Regions | None = None,
 ) -> shapely.MultiPolygon:
-    """Return the region in which tumour cells are about as dense as in the tumour nearby.
+    """Return the tumour region alone; see `find_tumour`."""
+    return find_tumour(points_um, tissue, params, annotations=annotations).region
 
-    The density is per area of tissue, so that neither the frame nor glass lowers it, and it is
-    of tumour cells alone, so that other cells between them do not shrink the region. Its
-    reference is the mean density of the tumour cells within two bandwidths: a nest that is
-    sparser than the next keeps its true outline.
+
+def find_tumour(
+    points_um: npt.NDArray[np.float64],
+    tissue: GridMask,
+    params: TumourParams = TumourParams(),
+    *,
+    annotations: Regions | None = None,
+) -> DerivedTumour:
+    """Find the region in which tumour cells are about as dense as in the tumour nearby.
+
+    The density is per area of analysed tissue, so that neither the frame nor glass nor an
+    exclusion lowers it, and it is of tumour cells alone, so that other cells between them do not
+    shrink the region. Its reference is the mean density of the tumour cells within two
+    bandwidths: a nest that is sparser than the next keeps its true outline.
 
     Parameters
     ----------
     points_um
-        ``(n, 2)`` centroids of the tumour cells; those off the tissue count for nothing.
+        ``(n, 2)`` centroids of the tumour cells; those off the analysed tissue count for nothing.
     tissue
         Tissue on the working grid.
     params
         Bandwidth and thresholds.
-
-    Returns
-    -------
-    shapely.MultiPolygon
-        In µm, with holes, clipped to the frame; it may lap over the free edge of the tissue,
-        where no area is counted. Empty where there is no tumour: that is a result.
+    annotations
+        What was drawn: neither cells nor area count where it takes a place out of the analysis,
+        and cells in ``nerve`` and ``epidermis`` are not tumour, whatever they are called.
     """
+    drawn = annotations or Regions()
+    analysed = analysed_tissue(tissue, drawn)
     points = np.asarray(points_um, np.float64).reshape(-1, 2)
-    points = points[tissue.at(points)]
+    points = points[analysed.at(points)]
+    for role in NO_TUMOUR:
+        if role in drawn:
+            points = points[~drawn.covers(role, points)]
     if not len(points):
-        return shapely.MultiPolygon()
+        return DerivedTumour(shapely.MultiPolygon())
     coarse = max(int(params.bandwidth_um / 5 / tissue.grid_um), 1)
-    cells, area, edge_um = _coarsen(points, tissue, coarse)
+    cells, area, edge_um = _coarsen(points, analysed, coarse)
     sigma = params.bandwidth_um / edge_um
     density = _ratio(_smooth(cells, sigma), _smooth(area, sigma) * edge_um**2) * 1e6
     rows, columns = np.nonzero(cells)
@@ -87,7 +134,46 @@ def derive_tumour(
         params.edge_fraction * np.maximum(nearby, params.min_density_fraction * upper),
         params.min_density_per_mm2,
     )
-    return _outlined(density / needed - 1, edge_um, tissue.frame_um, params)
+    height = np.clip(density / needed - 1, -1, 1)
+    height, islands, lost = _without_small(height, cells, area * edge_um**2, params)
+    warnings: tuple[str, ...] = ()
+    if islands:
+        warnings = (
+            f"{islands} island(s) of tumour with {lost} tumour cells are smaller than "
+            f"{params.min_area_um2:g} µm² or {params.min_island_cells} cells and are left out of "
+            "the derived tumour region",
+        )
+    return DerivedTumour(_outlined(height, edge_um, tissue.frame_um), islands, lost, warnings)
+
+
+def _without_small(
+    height: npt.NDArray[np.float64],
+    cells: npt.NDArray[np.float64],
+    area_um2: npt.NDArray[np.float64],
+    params: TumourParams,
+) -> tuple[npt.NDArray[np.float64], int, int]:
+    """Sink small islands, then fill small patches between; count islands lost and their cells."""
+    from scipy import ndimage as ndi
+
+    height = height.copy()
+    islands, number = ndi.label(height > 0)
+    index = np.arange(number + 1)
+    land, count = (ndi.sum_labels(values, islands, index) for values in (area_um2, cells))
+    small = (land < params.min_area_um2) | (count < params.min_island_cells)
+    small[0] = False
+    height[small[islands]] = -1.0
+    # Most of what sinks is one or two stray cells; only what looks like a nest is worth a word.
+    lost = small & (count >= _NEST_CELLS)
+    patches, number = ndi.label((height <= 0) & (area_um2 > 0), np.ones((3, 3), bool))
+    land = ndi.sum_labels(area_um2, patches, np.arange(number + 1))
+    fill = land < params.min_hole_um2
+    fill[0] = False
+    # A patch is an enclave of the tumour only if tumour is beside it.
+    beside = np.zeros(number + 1, bool)
+    beside[np.unique(patches[ndi.binary_dilation(height > 0, np.ones((3, 3), bool))])] = True
+    fill &= beside
+    height[fill[patches]] = 1.0
+    return height, int(lost.sum()), int(count[lost].sum())
 
 
 def _coarsen(
@@ -124,16 +210,13 @@ def _ratio(
 
 
 def _outlined(
-    height: npt.NDArray[np.float64],
-    edge_um: float,
-    frame: tuple[float, float],
-    params: TumourParams,
+    height: npt.NDArray[np.float64], edge_um: float, frame: tuple[float, float]
 ) -> shapely.MultiPolygon:
     """Return where a height on the coarse grid is above 0, outlined by interpolation."""
     from skimage.measure import find_contours
 
     # Two rings more: the first goes on beyond the frame, the second closes every outline.
-    padded = np.pad(np.clip(np.pad(height, 1, mode="edge"), -1, 1), 1, constant_values=-1.0)
+    padded = np.pad(np.pad(height, 1, mode="edge"), 1, constant_values=-1.0)
     rings = [
         shapely.LineString((contour[:, ::-1] - 1.5) * edge_um)
         for contour in find_contours(padded, 0.0)
@@ -144,17 +227,7 @@ def _outlined(
     faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(shapely.union_all(rings))))
     middle = shapely.get_coordinates(shapely.point_on_surface(faces)) / edge_um + 1.5
     inside = _interpolated(padded, middle) > 0
-    whole = shapely.union_all(faces[inside]).intersection(shapely.box(0, 0, *frame))
-    islands = [
-        shapely.Polygon(
-            part.exterior,
-            [h for h in part.interiors if shapely.Polygon(h).area >= params.min_hole_um2],
-        )
-        for part in shapely.get_parts(whole)
-        if isinstance(part, shapely.Polygon) and part.area >= params.min_area_um2
-    ]
-    united = shapely.get_parts(shapely.union_all(islands))
-    return shapely.MultiPolygon([p for p in united if isinstance(p, shapely.Polygon)])
+    return polygons_of(shapely.union_all(faces[inside]).intersection(shapely.box(0, 0, *frame)))
 
 
 def _interpolated(

@@ -1,5 +1,6 @@
 """What is written is what was simulated, byte for byte the same each time."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -83,3 +84,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         write_field(field, tmp_path / "taken")
     with pytest.raises(OutputError, match="cannot name a folder"):
         write_patient(tmp_path, 1, "a/b", TINY)
+
+
+def test_nerves_and_lymphoid_tissue_are_written_where_there_are_any(tmp_path):
+    params = FieldParams(width_um=260, height_um=200, pixel_size_um=1.0, nest_fraction=0.2)
+    names = {}
+    for nerves in (1, 0):
+        field = simulate_field(dataclasses.replace(params, nerves=nerves), "node", 1)
+        write_field(field, tmp_path)
+        content = json.loads((tmp_path / "truth" / "field_places.geojson").read_text("utf-8"))
+        names[nerves] = [f["properties"]["classification"]["name"] for f in content["features"]]
+    assert names == {1: ["Nerve", "Lymphoid"], 0: ["Lymphoid"]}
+    write_field(simulate_field(params, "cold", 1), tmp_path)
+    assert not (tmp_path / "truth" / "field_places.geojson").exists()

@@ -7,7 +7,8 @@ from immunescape.simulate.field import (
     simulate_patient,
 )
 from immunescape.simulate.files import write_field, write_patient
-from immunescape.simulate.settings import CHANNELS, KINDS, SCENARIOS, FieldParams, Scenario
+from immunescape.simulate.scenarios import SCENARIOS, Scenario
+from immunescape.simulate.settings import CHANNELS, KINDS, FieldParams
 from immunescape.simulate.truth import Truth
 
 __all__ = [

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import KDTree
 
+from immunescape.simulate.chance import smooth_noise
 from immunescape.simulate.membranes import faced_share, rim_shares
 from immunescape.simulate.neighbours import contact_pairs, touches
 from immunescape.simulate.placement import (
@@ -14,15 +15,20 @@ from immunescape.simulate.placement import (
     FIBROBLAST,
     LYMPHOCYTE,
     MACROPHAGE,
+    NERVE,
     TUMOUR,
     Bodies,
 )
-from immunescape.simulate.settings import FieldParams, Scenario
+from immunescape.simulate.scenarios import Scenario
+from immunescape.simulate.settings import FieldParams
 
 __all__ = ["Marks", "decide_marks"]
 
 NEAR_UM = 30.0
 """Interferon reaches this far beyond a contact: the second of each three probabilities."""
+PATCH_UM, PATCH_GRID_UM = 25.0, 5.0
+PROBIT_SCALE = 0.346
+"""Variance of log odds that a normal one of 1 adds, relative to the logistic's own: (16√3/15π)²."""
 S100_LOST = 0.04
 """Share of tumour cells that are SOX10+ and S100-."""
 
@@ -79,8 +85,9 @@ def decide_marks(
     chance = np.full((len(bodies), 3), scenario.pdl1_lymphocyte)
     chance[bodies.kind == TUMOUR] = scenario.pdl1_tumour
     chance[np.isin(bodies.kind, (MACROPHAGE, DENDRITIC))] = scenario.pdl1_macrophage
-    chance[bodies.kind == FIBROBLAST] = scenario.pdl1_stroma
+    chance[np.isin(bodies.kind, (FIBROBLAST, NERVE))] = scenario.pdl1_stroma
     chance[np.isin(bodies.kind, (CD8_T, LYMPHOCYTE))] = scenario.pdl1_lymphocyte
+    chance = _in_patches(chance, bodies, params, rng)
     tumour = bodies.kind == TUMOUR
     lost = rng.random(len(bodies)) < S100_LOST
     pdl1 = rng.random(len(bodies)) < chance[np.arange(len(bodies)), state]
@@ -89,12 +96,32 @@ def decide_marks(
         pdl1 |= _encircling(pairs, tumour & ~pdl1, answers & ~cd8, params, rng)
     return Marks(
         sox10=tumour,
-        s100=(tumour & ~lost) | (bodies.kind == DENDRITIC),
+        s100=(tumour & ~lost) | np.isin(bodies.kind, (DENDRITIC, NERVE)),
         cd8=cd8,
         pdl1=pdl1,
         pdl1_rim_share=rim_shares(pdl1, params.partial_fraction, rng),
         encircled=faced_share(cells, pdl1, int(params.gap_um / params.pixel_size_um + 1e-9)),
     )
+
+
+def _in_patches(
+    chance: Floats, bodies: Bodies, params: FieldParams, rng: np.random.Generator
+) -> Floats:
+    """Let probabilities rise and fall from place to place, their mean nearly as it was.
+
+    The log odds of each gain a smooth random field. They are stretched first, so that averaging
+    over the field gives about the probability itself; 0 and 1 stay what they are.
+    """
+    spread = params.pdl1_clustering
+    if spread == 0 or len(bodies) == 0:
+        return chance
+    x, y = ((axis - axis.min()) / PATCH_GRID_UM for axis in (bodies.x, bodies.y))
+    field = smooth_noise((int(y.max()) + 1, int(x.max()) + 1), PATCH_UM / PATCH_GRID_UM, rng)
+    here = field[y.astype(int), x.astype(int)].astype(float)
+    with np.errstate(divide="ignore"):
+        odds = np.log(chance) - np.log1p(-chance)
+    stretched = odds * np.sqrt(1 + PROBIT_SCALE * spread**2) + spread * here[:, None]
+    return np.asarray(1 / (1 + np.exp(-stretched)))
 
 
 def _encircling(

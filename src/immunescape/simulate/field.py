@@ -12,13 +12,8 @@ from immunescape.simulate.chance import generator
 from immunescape.simulate.masks import crop_labels, draw_labels, give_form
 from immunescape.simulate.nests import lay_ground
 from immunescape.simulate.placement import place_cells
-from immunescape.simulate.settings import (
-    CHANNELS,
-    KINDS,
-    FieldParams,
-    Scenario,
-    scenario_named,
-)
+from immunescape.simulate.scenarios import Scenario, scenario_named
+from immunescape.simulate.settings import CHANNELS, KINDS, FieldParams
 from immunescape.simulate.stains import stain_light
 from immunescape.simulate.truth import Truth, tell_truth
 from immunescape.slide import Slide
@@ -41,6 +36,8 @@ class SimulatedField:
         Name of its scenario.
     seed
         Seed it was made from.
+    site
+        Where the lesion is.
     params
         Parameters it was made with.
     image
@@ -48,7 +45,8 @@ class SimulatedField:
     nuclei, cells
         ``(y, x)`` int32 labels 1 to n, 0 is background; a cell holds its nucleus.
     regions
-        ``tumour, tissue, interface`` in µm, exact, within the frame.
+        ``tumour, tissue, interface`` in µm, exact, within the frame; where there are any
+        ``nerve`` and ``lymphoid``.
     truth
         Tables of what is true.
     """
@@ -56,6 +54,7 @@ class SimulatedField:
     name: str
     scenario: str
     seed: int
+    site: str
     params: FieldParams
     image: npt.NDArray[np.uint16]
     nuclei: npt.NDArray[np.int32]
@@ -103,7 +102,7 @@ def simulate_field(
     def chance(step: str) -> np.random.Generator:
         return generator(seed, name, step)
 
-    ground = lay_ground(params, chance("ground"))
+    ground = lay_ground(params, chance("ground"), nodal=biology.site == "lymph_node")
     bodies = place_cells(ground, biology, params, chance("cells"))
     forms = give_form(bodies, chance("forms"))
     canvas = draw_labels(bodies, forms, params, chance("labels"))
@@ -123,11 +122,15 @@ def simulate_field(
         "pdl1_rim_share": marks.pdl1_rim_share[body],
         "encircled": marks.encircled[body],
     }
-    shapes = {"tumour": ground.tumour, "tissue": ground.tissue, "interface": ground.interface}
+    shapes = {
+        "tumour": ground.tumour, "tissue": ground.tissue, "interface": ground.interface,
+        **ground.special,
+    }  # fmt: skip
     return SimulatedField(
         name=name,
         scenario=biology.name,
         seed=seed,
+        site=biology.site,
         params=params,
         image=image,
         nuclei=labels.nuclei,

@@ -25,7 +25,8 @@ def write_field(field: SimulatedField, folder: Path) -> None:
     The folder gets ``<name>.ome.tif`` and ``<name>.geojson`` (the tumour, clipped to the frame,
     in pixels), its subfolder ``truth`` the rest: ``<name>_nuclei.tif`` and ``<name>_cells.tif``
     (int32 labels), ``<name>_cells.csv``, ``<name>_regions.csv``, ``<name>_contacts.csv``,
-    ``<name>_summary.csv`` (columns as in `Truth`) and ``<name>_tissue.geojson``.
+    ``<name>_summary.csv`` (columns as in `Truth`), ``<name>_tissue.geojson``, and where there are
+    any ``<name>_places.geojson`` (nerve, lymphoid tissue).
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ def write_field(field: SimulatedField, folder: Path) -> None:
     write_regions(folder / f"{name}.geojson", tumour, pixel)
     tissue = Regions({"tissue": field.regions["tissue"]})
     write_regions(truth / f"{name}_tissue.geojson", tissue, pixel)
+    _write_those(truth / f"{name}_places.geojson", field, ("nerve", "lymphoid"))
 
 
 def write_patient(
@@ -82,7 +84,7 @@ def write_patient(
             "patient": name,
             "timepoint": [field.scenario for field in fields],
             "lesion": "L1",
-            "site": "skin",
+            "site": [field.site for field in fields],
             "annotations": [f"{field.name}.geojson" for field in fields],
             "day": [_DAYS[field.scenario] for field in fields],
         }
@@ -90,6 +92,15 @@ def write_patient(
     with atomic_path(folder / "samples.csv") as beside:
         sheet.to_csv(beside, index=False, lineterminator="\n")
     return fields
+
+
+def _write_those(path: Path, field: SimulatedField, names: tuple[str, ...]) -> None:
+    """Write the regions of these names that the field has; no file, nor an old one, if none."""
+    shapes = {name: field.regions[name] for name in names if name in field.regions}
+    if shapes:
+        write_regions(path, Regions(shapes), field.params.pixel_size_um)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_labels(path: Path, labels: npt.NDArray[np.int32]) -> None:

@@ -13,6 +13,7 @@ from immunescape.simulate.placement import (
     FIBROBLAST,
     LYMPHOCYTE,
     MACROPHAGE,
+    NERVE,
     TUMOUR,
     Bodies,
 )
@@ -60,7 +61,7 @@ def give_form(bodies: Bodies, rng: np.random.Generator) -> Forms:
     lymphoid = np.isin(bodies.kind, (CD8_T, LYMPHOCYTE))
     spread = np.where(lymphoid, 0.012, np.where(bodies.kind == TUMOUR, 0.045, 0.035))
     shape = (len(bodies), HARMONICS)
-    slender = np.isin(bodies.kind, (FIBROBLAST, MACROPHAGE))
+    slender = np.isin(bodies.kind, (FIBROBLAST, MACROPHAGE, NERVE))
     bend = rng.normal(0, np.where(slender, 0.5, 0.1))
     amplitude = rng.normal(0, 1, shape) * spread[:, None]
     return Forms(amplitude, rng.uniform(0, 2 * np.pi, shape), np.clip(bend, -0.9, 0.9))

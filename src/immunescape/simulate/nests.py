@@ -6,13 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from shapely import affinity
-from shapely.geometry import MultiPolygon, Polygon, box
+from shapely.geometry import LineString, MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from immunescape.simulate.settings import FieldParams
 
-__all__ = ["Ground", "lay_ground"]
+__all__ = ["NERVE_RADIUS_UM", "Ground", "lay_ground", "nerve_about"]
 
+NERVE_RADIUS_UM = 13.0
+RIND_UM = 14.0
+"""Width of the stroma between a nest and the lymphoid tissue of its node."""
 PAD_UM = 250.0
 """How far the ground goes on beyond the frame, so that cells cut by the frame have neighbours."""
 
@@ -29,11 +32,17 @@ class Ground:
         Tumour nests, going on beyond the frame, with holes where stroma lies within.
     section
         Tissue, going on beyond the frame.
+    lymphoid
+        A lymph node's own tissue about the nests, going on beyond the frame.
+    strands
+        Middle lines of nerves, which lie within the frame.
     """
 
     frame: Polygon
     nests: BaseGeometry
     section: BaseGeometry
+    lymphoid: BaseGeometry
+    strands: tuple[BaseGeometry, ...]
 
     @property
     def tissue(self) -> BaseGeometry:
@@ -50,11 +59,32 @@ class Ground:
         """The tumour outline where tissue lies beyond it; empty where there is none."""
         return self.nests.boundary & self.tissue
 
+    @property
+    def nerve(self) -> BaseGeometry:
+        """Nerves: what lies near a strand."""
+        return shapely.union_all([nerve_about(strand) for strand in self.strands])
 
-def lay_ground(params: FieldParams, rng: np.random.Generator) -> Ground:
+    @property
+    def special(self) -> dict[str, BaseGeometry]:
+        """Nerves and lymphoid tissue within the frame, those that there are."""
+        shapes = {"nerve": self.nerve, "lymphoid": _areas(self.lymphoid & self.tissue)}
+        return {name: shape for name, shape in shapes.items() if not shape.is_empty}
+
+
+def nerve_about(strand: BaseGeometry) -> BaseGeometry:
+    """Return the area of the nerve whose middle line is given."""
+    return strand.buffer(NERVE_RADIUS_UM, quad_segs=16)
+
+
+def lay_ground(params: FieldParams, rng: np.random.Generator, *, nodal: bool = False) -> Ground:
     """Draw nests and section of a field.
 
     The side by which a nest enters is chance; a nest that leaves by two sides leaves by a corner.
+
+    Parameters
+    ----------
+    nodal
+        Whether the tissue about the nests is that of a lymph node.
     """
     turn = int(rng.integers(4))
     width, height = params.width_um, params.height_um
@@ -64,16 +94,22 @@ def lay_ground(params: FieldParams, rng: np.random.Generator) -> Ground:
     nest = _with_holes(nest, params, box(0, 0, w, h) - glass, rng)
     nest = _with_satellites(nest, params, box(0, 0, w, h) - glass, rng)
     section = box(-PAD_UM, -PAD_UM, w + PAD_UM, h + PAD_UM) - glass
+    strands = _strands(box(0, 0, w, h) - glass - nest.buffer(20.0), params.nerves, rng)
+    lymphoid = section - nest.buffer(RIND_UM) if nodal else Polygon()
     return Ground(
         frame=box(0, 0, width, height),
         nests=_turned(nest, turn, width, height),
         section=_turned(section, turn, width, height),
+        lymphoid=_turned(lymphoid, turn, width, height),
+        strands=tuple(_turned(strand, turn, width, height) for strand in strands),
     )
 
 
 def _main_nest(params: FieldParams, w: float, h: float, rng: np.random.Generator) -> BaseGeometry:
     """Draw the nest so that it leaves by the left, then also by the top, then by the bottom."""
     outline: BaseGeometry
+    if params.nest_fraction == 0:
+        return Polygon()
     area = params.nest_fraction * w * h
     most = 2.5 * params.roughness_um
     far = PAD_UM + 50.0
@@ -125,6 +161,26 @@ def _with_satellites(
         satellite = _blob_within(room, (28.0, 55.0), params.roughness_um, rng)
         nest, room = nest | satellite, room - satellite.buffer(30.0)
     return nest
+
+
+def _strands(room: BaseGeometry, count: int, rng: np.random.Generator) -> list[BaseGeometry]:
+    """Draw middle lines of nerves that lie in the room, as many of the count as fit."""
+    strands: list[BaseGeometry] = []
+    for _ in range(60 * count):
+        if len(strands) == count or room.is_empty:
+            break
+        x0, y0, x1, y1 = room.bounds
+        length, bend = rng.uniform(90.0, 200.0), rng.uniform(-0.25, 0.25)
+        t = np.linspace(-0.5, 0.5, 40)
+        line = np.column_stack([length * t, bend * length * (1 - 4 * t**2)])
+        strand = affinity.translate(
+            affinity.rotate(LineString(line), rng.uniform(0, 360), origin=(0, 0)),
+            rng.uniform(x0, x1), rng.uniform(y0, y1),
+        )  # fmt: skip
+        if room.contains(nerve_about(strand)):
+            strands.append(strand)
+            room = room - nerve_about(strand).buffer(20.0)
+    return strands
 
 
 def _blob_within(

@@ -7,28 +7,37 @@ import numpy.typing as npt
 import shapely
 from numba import njit
 from scipy import ndimage as ndi
+from scipy.spatial import KDTree
+from shapely.geometry.base import BaseGeometry
 
 from immunescape.simulate.chance import smooth_noise
-from immunescape.simulate.nests import Ground
-from immunescape.simulate.settings import KINDS, FieldParams, Scenario
+from immunescape.simulate.nests import Ground, nerve_about
+from immunescape.simulate.scenarios import Scenario
+from immunescape.simulate.settings import KINDS, FieldParams
 
 __all__ = ["Bodies", "place_cells"]
 
 RIM_UM = 14.0
 """Cells are placed this far beyond the frame, so that the frame cuts through cells."""
 GRID_UM = 3.0
-TUMOUR, CD8_T, LYMPHOCYTE, MACROPHAGE, FIBROBLAST, DENDRITIC = range(len(KINDS))
+NERVE_PER_MM2 = 12000.0
+RETICULAR_PER_MM2 = 250.0
+"""Fibroblasts per area of lymphoid tissue."""
+TUMOUR, CD8_T, LYMPHOCYTE, MACROPHAGE, FIBROBLAST, DENDRITIC, NERVE = range(len(KINDS))
 
 _LONG_UM = {
     TUMOUR: (4.4, 6.0), CD8_T: (3.0, 3.5), LYMPHOCYTE: (3.0, 3.5),
     MACROPHAGE: (3.9, 5.0), FIBROBLAST: (5.5, 10.5), DENDRITIC: (3.8, 4.8),
+    NERVE: (5.0, 8.5),
 }  # fmt: skip
 _SLENDER = {
     TUMOUR: (0.68, 0.95), CD8_T: (0.88, 1.0), LYMPHOCYTE: (0.88, 1.0),
     MACROPHAGE: (0.62, 0.85), FIBROBLAST: (0.2, 0.36), DENDRITIC: (0.6, 0.8),
+    NERVE: (0.22, 0.34),
 }  # fmt: skip
 _ROOM_UM = {
     TUMOUR: 1.7, CD8_T: 0.9, LYMPHOCYTE: 0.9, MACROPHAGE: 2.0, FIBROBLAST: 1.2, DENDRITIC: 2.0,
+    NERVE: 1.0,
 }  # fmt: skip
 
 
@@ -73,14 +82,17 @@ def place_cells(
     """
     terrain = _survey(ground, params, rng)
     outside, inside = terrain.distance > 2, terrain.distance < -2
-    fibroblasts = params.stroma_density_per_mm2
+    nerve = terrain.nerve
+    outside &= ~nerve
+    fibroblasts = np.where(terrain.lymphoid, RETICULAR_PER_MM2, params.stroma_density_per_mm2)
     tumour_cells = params.tumour_density_per_mm2
     by_region = terrain.by_region
     scattered = (
         (CD8_T, by_region(scenario.cd8_per_mm2, clustered=True)),
         (LYMPHOCYTE, by_region(scenario.lymphocytes_per_mm2, clustered=True)),
         (MACROPHAGE, by_region(scenario.macrophages_per_mm2)),
-        (DENDRITIC, np.where(terrain.distance > 20, 35.0, 0.0)),
+        (DENDRITIC, np.where(terrain.distance > 20, params.dendritic_per_mm2, 0.0)),
+        (NERVE, np.where(nerve, NERVE_PER_MM2, 0.0)),
         (FIBROBLAST, np.where(inside, 60.0, 0.0)),
         (TUMOUR, np.where(outside & (terrain.distance < 120), 25.0, 0.0)),
         (FIBROBLAST, np.where(outside, 1.6 * fibroblasts, 0.0)),
@@ -88,8 +100,8 @@ def place_cells(
     )
     candidates = [_scattered(kind, terrain, per_mm2, rng) for kind, per_mm2 in scattered]
     most = [len(c) for c in candidates]
-    most[-2] = min(most[-2], int(fibroblasts * terrain.area_mm2(outside)))
-    most[-1] = min(most[-1], int(tumour_cells * terrain.area_mm2(inside)))
+    most[-2] = min(most[-2], int(terrain.expected(np.where(outside, fibroblasts, 0.0))))
+    most[-1] = min(most[-1], int(terrain.expected(np.where(inside, tumour_cells, 0.0))))
     group = np.repeat(np.arange(len(candidates)), [len(c) for c in candidates])
     bodies = _joined(candidates)
     room = np.array([_ROOM_UM[k] for k in range(len(KINDS))])[bodies.kind]
@@ -107,6 +119,8 @@ class _Terrain:
     y0: float
     distance: npt.NDArray[np.float32]
     tissue: npt.NDArray[np.bool_]
+    lymphoid: npt.NDArray[np.bool_]
+    nerve: npt.NDArray[np.bool_]
     along: npt.NDArray[np.float32]
     crowding: npt.NDArray[np.float32]
     margin_um: float
@@ -119,11 +133,12 @@ class _Terrain:
         at = (-m - soft, -m + soft, -2.0, 2.0, m - soft, m + soft)
         centre, inner, outer, stroma = per_mm2
         density = np.interp(self.distance, at, (centre, inner, inner, outer, outer, stroma))
-        return density * self.crowding if clustered else density
+        density = np.where(self.nerve, 0.1 * density, density)
+        return np.asarray(density * self.crowding if clustered else density)
 
-    def area_mm2(self, where: npt.NDArray[np.bool_]) -> float:
-        """Area of tissue where the mask is true."""
-        return float(np.count_nonzero(where & self.tissue)) * GRID_UM**2 / 1e6
+    def expected(self, per_mm2: npt.NDArray[np.float64]) -> float:
+        """Return the expected number of cells in tissue at a density given on the grid."""
+        return float(per_mm2[self.tissue].sum()) * GRID_UM**2 / 1e6
 
     def index(
         self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
@@ -158,12 +173,30 @@ def _survey(ground: Ground, params: FieldParams, rng: np.random.Generator) -> _T
         distance = np.where(inside, 0.5 - within, out - 0.5).astype(np.float32) * GRID_UM
         gy, gx = np.gradient(ndi.gaussian_filter(distance, 4))
         towards = np.arctan2(gy, gx).astype(np.float32) + np.pi / 2
+    lymphoid = np.asarray(shapely.intersects_xy(ground.lymphoid, xx, yy)) & tissue
     wander = smooth_noise((ny, nx), 60 / GRID_UM, rng)
     loosening = np.clip(np.abs(distance) / 150.0, 0.15, 1.0)
     along = (towards + wander * loosening * 1.2).astype(np.float32)
-    spread = 0.7
-    crowding = np.exp(spread * smooth_noise((ny, nx), 22 / GRID_UM, rng) - spread**2 / 2)
-    return _Terrain(-far, -far, distance, tissue, along, crowding, params.margin_width_um)
+    nerve = np.zeros(inside.shape, bool)
+    for strand in ground.strands:
+        of = np.asarray(shapely.intersects_xy(nerve_about(strand), xx, yy))
+        along[of] = _direction(strand, np.column_stack([xx[of], yy[of]]))
+        nerve |= of & tissue
+    spread = params.cd8_clustering
+    crowds = spread * smooth_noise((ny, nx), 22 / GRID_UM, rng)
+    crowds[lymphoid] *= 0.4
+    crowding = np.exp(crowds - crowds.var() / 2)
+    return _Terrain(
+        -far, -far, distance, tissue, lymphoid, nerve, along, crowding, params.margin_width_um
+    )
+
+
+def _direction(strand: BaseGeometry, points_um: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the direction of a strand, from x towards y, where it is nearest to each point."""
+    line = shapely.get_coordinates(strand)
+    nearest = KDTree(line).query(points_um)[1]
+    tangent = np.gradient(line, axis=0)[nearest]
+    return np.asarray(np.arctan2(tangent[:, 1], tangent[:, 0]))
 
 
 def _scattered(
@@ -182,7 +215,7 @@ def _scattered(
     a = rng.uniform(*_LONG_UM[kind], n)
     b = a * rng.uniform(*_SLENDER[kind], n)
     aligned = terrain.along[i, j] + rng.normal(0, 0.22, n)
-    theta = aligned if kind == FIBROBLAST else rng.uniform(0, np.pi, n)
+    theta = aligned if kind in (FIBROBLAST, NERVE) else rng.uniform(0, np.pi, n)
     order = rng.permutation(n)
     return Bodies(x, y, np.full(n, kind, np.int64), a, b, theta).at(order)
 

@@ -15,6 +15,7 @@ from immunescape.simulate.placement import (
     FIBROBLAST,
     LYMPHOCYTE,
     MACROPHAGE,
+    NERVE,
     TUMOUR,
     Bodies,
 )
@@ -26,6 +27,7 @@ Light = npt.NDArray[np.float32]
 
 _DAPI = {
     TUMOUR: 0.75, CD8_T: 1.15, LYMPHOCYTE: 1.2, MACROPHAGE: 0.8, FIBROBLAST: 0.95, DENDRITIC: 0.8,
+    NERVE: 0.9,
 }  # fmt: skip
 RIM_UM = 0.75
 """Width of a membrane on its cell's side of the border."""
@@ -97,7 +99,7 @@ def _add_nuclei(
     chromatin = 0.8 * smooth_noise((side, side), 0.55 / pixel, rng)
     chromatin += 0.6 * smooth_noise((side, side), 1.3 / pixel, rng)
     holes = np.where(bodies.kind == TUMOUR, nucleoli, 0.25 * nucleoli)
-    holes = np.where(np.isin(bodies.kind, (FIBROBLAST, CD8_T, LYMPHOCYTE)), 0.0, holes)
+    holes = np.where(np.isin(bodies.kind, (FIBROBLAST, NERVE, CD8_T, LYMPHOCYTE)), 0.0, holes)
     where = rng.uniform(-0.45, 0.45, (n, 2, 2)) * np.column_stack([bodies.a, bodies.b])[:, None]
     size = rng.uniform(0.7, 1.25, (n, 2)) / pixel
     _paint(

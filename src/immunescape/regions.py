@@ -20,6 +20,7 @@ ANNOTATION_ROLES = (
     "lymphoid",
     "epidermis",
     "nerve",
+    "stroma_area",
 )
 """What an annotation can mean; its geometry is an area, except the margin line."""
 

@@ -56,6 +56,7 @@ def test_every_shell_of_features_is_read_and_pixels_become_um(read, shell):
         ("region", "analysed"), ("Ignore*", "excluded"), ("Artefact", "excluded"),
         ("Artifact", "excluded"), ("Necrosis", "necrosis"), ("Control", "control"),
         ("lymphoid", "lymphoid"), ("Epidermis", "epidermis"), ("Nerve", "nerve"),
+        ("Stroma", "stroma_area"),
     ],
 )  # fmt: skip
 def test_class_names_become_roles(read, name, role):
@@ -79,7 +80,7 @@ def test_names_lists_text_and_no_class(read):
         [
             feature(square(0, 0), {"names": ["Tumor"]}),
             feature(square(20, 0), {"names": ["Tumor", "CD8"]}),
-            feature(square(40, 0), "Stroma"),
+            feature(square(40, 0), "Vessel"),
             feature(square(60, 0), "Tumor buds"),
             feature(square(80, 0), None),
             {"type": "Feature", "geometry": square(0, 0), "properties": None},
@@ -88,7 +89,7 @@ def test_names_lists_text_and_no_class(read):
     )
     assert regions.area_mm2("tumour") == pytest.approx(25e-6)
     assert regions.unknown == {
-        "Stroma": 1,
+        "Vessel": 1,
         "Tumor buds": 1,
         "Tumor: CD8": 1,
         "objects without geometry": 1,
@@ -193,7 +194,7 @@ def test_what_is_written_is_read_back(tmp_path):
     write_regions(path, Regions(shapes), 0.496)
     again = read_annotations(path, pixel_size_um=0.496, slide_name="P01")
     assert list(again) == ["margin_line", "necrosis", "tumour"]
-    assert again.unknown == {"Interface": 1}
+    assert again.unknown == {}
     for name in again:
         assert again[name].hausdorff_distance(shapes[name]) < 0.001
     assert again["tumour"].area == pytest.approx(shapes["tumour"].area, rel=1e-4)

@@ -243,6 +243,14 @@ def test_a_drawn_line_replaces_the_outline_and_the_tumour_tells_the_side():
     located = result.locate(np.array([[430.0, 300], [510, 300], [619, 300], [490, 760]]))
     assert located.region.tolist() == ["inner_margin", "outer_margin", "outer_margin", "centre"]
     assert located.distance_to_margin_um.iloc[0] == pytest.approx(-90)
+    (warning,) = result.warnings
+    assert "follows 70% of the tumour outline" in warning
+
+
+def test_a_drawn_line_along_the_whole_outline_leaves_no_doubt():
+    line = shapely.LineString([(520, -10), (520, 1010)])
+    result = mapped(LEFT, {"margin_line": line})
+    assert result.areas.margin_length_mm == pytest.approx(1.0007)
     assert result.warnings == ()
 
 
@@ -250,7 +258,7 @@ def test_a_drawn_line_replaces_the_outline_and_the_tumour_tells_the_side():
     ("tumour", "line", "said"),
     [
         (shapely.MultiPolygon(), [(5, 5), (9, 9)], "no tumour region"),
-        (LEFT, [(900, 5), (900, 90)], "farther"),
+        (LEFT, [(900, 5), (900, 890)], "100% of the drawn margin line is farther"),
         (LEFT, [(-50, 5), (-50, 90)], "outside the analysed tissue"),
     ],
 )

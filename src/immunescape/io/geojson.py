@@ -33,6 +33,7 @@ _ROLES = {
     "lymphoid": "lymphoid",
     "epidermis": "epidermis",
     "nerve": "nerve",
+    "stroma": "stroma_area",
 }
 """Class names without case, spaces and QuPath's marks, and what they mean."""
 
@@ -46,14 +47,19 @@ _CLASSES: Mapping[str, tuple[str, tuple[int, int, int]]] = {
     "lymphoid": ("Lymphoid", (120, 80, 200)),
     "epidermis": ("Epidermis", (230, 170, 120)),
     "nerve": ("Nerve", (220, 220, 60)),
-    "tissue": ("Tissue", (120, 120, 120)),
-    "centre": ("Centre", (150, 20, 60)),
-    "inner_margin": ("Inner margin", (230, 80, 60)),
-    "outer_margin": ("Outer margin", (80, 150, 230)),
-    "stroma": ("Stroma", (150, 200, 150)),
-    "interface": ("Interface", (255, 220, 0)),
+    "stroma_area": ("Stroma", (150, 200, 150)),
+    "tissue": ("Result: Tissue", (120, 120, 120)),
+    "centre": ("Result: Centre", (150, 20, 60)),
+    "inner_margin": ("Result: Inner margin", (230, 80, 60)),
+    "outer_margin": ("Result: Outer margin", (80, 150, 230)),
+    "stroma": ("Result: Stroma", (170, 220, 170)),
+    "interface": ("Result: Interface", (255, 220, 0)),
 }
-"""Class name and colour under which a region is written."""
+"""Class name and colour under which a region is written.
+
+What follows from the annotations is below ``Result``, so that nobody takes it for one of them.
+"""
+_RESULT = "result:"
 
 _NOT_DRAWN = {
     "cell": "cell objects",
@@ -83,7 +89,8 @@ def read_annotations(
     Class names are matched whole, without regard to case, spaces, QuPath's trailing ``*`` and
     American or British spelling. Objects of one class are united, areas that cross themselves
     are mended, holes are kept. Objects without a class, with a class that means nothing to us,
-    without a geometry, and cells, detections or tiles are counted in ``Regions.unknown``.
+    without a geometry, and cells, detections or tiles are counted in ``Regions.unknown``; the
+    results that `write_regions` wrote among the annotations are passed over.
 
     Parameters
     ----------
@@ -120,6 +127,8 @@ def read_annotations(
         kind = _object_kind(feature, properties)
         label = _class_name(properties)
         role = _ROLES.get(_plain(label))
+        if _plain(label).startswith(_RESULT):
+            continue
         if kind is not None:
             unknown[kind] += 1
         elif feature.get("geometry") is None:

@@ -2,7 +2,7 @@
 
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.mapping import MarginMap, MarginParams, map_margin
-from immunescape.margin.shapes import analysed_tissue, left_out
+from immunescape.margin.shapes import analysed_tissue, control_mask, left_out
 from immunescape.margin.tissue import Tissue, TissueParams, tissue_mask
 from immunescape.margin.tumour import DerivedTumour, TumourParams, derive_tumour, find_tumour
 
@@ -15,6 +15,7 @@ __all__ = [
     "TissueParams",
     "TumourParams",
     "analysed_tissue",
+    "control_mask",
     "derive_tumour",
     "find_tumour",
     "left_out",

@@ -84,7 +84,8 @@ def line_interface(line: BaseGeometry, analysed: GridMask, tolerance_um: float) 
     left out.
     """
     lines: list[shapely.LineString] = []
-    for part in shapely.get_parts(line):
+    within = shapely.intersection(line, shapely.box(0, 0, *analysed.frame_um))
+    for part in (p for p in shapely.get_parts(within) if isinstance(p, shapely.LineString)):
         dense = shapely.get_coordinates(shapely.segmentize(part, analysed.grid_um / 2))
         middle = (dense[1:] + dense[:-1]) / 2
         along = np.diff(dense, axis=0)
@@ -93,7 +94,7 @@ def line_interface(line: BaseGeometry, analysed: GridMask, tolerance_um: float) 
         near = np.zeros(len(middle), bool)
         for side in (-tolerance_um, 0.0, tolerance_um):
             near |= analysed.at(middle + side * across)
-        lines += _runs_as_lines(dense, near & _within(middle, analysed.frame_um))
+        lines += _runs_as_lines(dense, near)
     return shapely.simplify(shapely.MultiLineString(lines), 1e-6)
 
 

@@ -1,7 +1,5 @@
 """From tumour, tissue and annotations to regions, distances and areas."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,9 +10,15 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from immunescape.margin.counting import PARTS, count_areas, part_code
+from immunescape.margin.doubts import is_lymph_node, line_doubts, margin_doubts, tissue_doubts
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.interface import distance_um, frame_distance_um, line_interface, outline
-from immunescape.margin.shapes import NOT_STROMA, analysed_tissue, polygons_of, region_shapes
+from immunescape.margin.shapes import (
+    analysed_tissue,
+    no_stroma_area,
+    polygons_of,
+    region_shapes,
+)
 from immunescape.params import Between, Params
 from immunescape.regions import Regions
 from immunescape.results import RegionAreas
@@ -57,7 +61,8 @@ class MarginMap:
         Areas of regions and bands, and what cannot be judged.
     regions
         ``tumour, centre, inner_margin, outer_margin, stroma, tissue, excluded, interface`` in
-        µm; those of a tumour are clipped to the frame, the others to analysed tissue.
+        µm, and what was drawn under its own role. The tumour is clipped to the frame, and to
+        tissue where it was derived; the others to analysed tissue.
     analysed
         Analysed tissue on the working grid: it gives the areas and says which cells count.
     not_stroma
@@ -134,15 +139,16 @@ def map_margin(
     annotations
         What was drawn. ``analysed`` limits the tissue, ``excluded``, ``necrosis`` and ``control``
         are taken from it; a ``margin_line`` replaces the tumour outline, the tumour still says
-        which side is inside; ``lymphoid``, ``epidermis`` and ``nerve`` are no stroma. Its
-        ``tumour`` is not looked at.
+        which side is inside, and where the line leaves the outline out there is no margin;
+        ``lymphoid``, ``epidermis`` and ``nerve`` are no stroma. In a lymph node a
+        ``stroma_area`` is all the stroma there is. Its ``tumour`` is not looked at.
     tumour
         The tumour region in µm; an empty one is a result.
     tumour_source
         ``drawn``, ``imported`` or ``derived``.
     site
         Where the lesion was; ``lymph_node``, however the two words are joined, makes the outer
-        side not evaluable unless lymphoid tissue is drawn and tissue remains outside it.
+        side not evaluable unless lymphoid tissue or stroma is drawn and stroma remains.
     params
         Widths.
 
@@ -153,32 +159,14 @@ def map_margin(
         `MarginMap.locate` decides for cells; a straight margin of 100 µm is exact to within one
         row of grid cells, which is 1 % at just 45° and next to nothing at most angles.
     """
-    warnings: list[str] = []
     frame = shapely.box(0, 0, *tissue.frame_um)
     tumour = polygons_of(shapely.intersection(shapely.make_valid(tumour), frame))
     analysed = analysed_tissue(tissue, annotations)
-    not_stroma = rasterise(
-        shapely.union_all([annotations.get(role) for role in NOT_STROMA]), tissue
-    )
-    drawn_line = annotations.get("margin_line")
-    if tumour.is_empty:
-        interface: BaseGeometry = shapely.MultiLineString()
-        if not drawn_line.is_empty:
-            warnings.append(
-                "a margin line is drawn but there is no tumour region to tell its inner side"
-            )
-    elif not drawn_line.is_empty:
-        interface = line_interface(drawn_line, analysed, params.edge_tolerance_um)
-        if interface.is_empty:
-            warnings.append("the drawn margin line lies outside the analysed tissue")
-        elif shapely.boundary(tumour).distance(interface) > params.width_um:
-            warnings.append(
-                "the drawn margin line is farther from the tumour outline than the margin's width"
-            )
-    else:
-        interface = outline(tumour, analysed, params.edge_tolerance_um)
-
     inside = rasterise(tumour, tissue)
+    node = is_lymph_node(site)
+    no_stroma = no_stroma_area(annotations, frame, nodal=node)
+    not_stroma = rasterise(no_stroma, tissue)
+    interface, line_warnings = _interface(tumour, annotations, analysed, params)
     counted = count_areas(
         analysed.with_mask(analysed.mask & (inside.mask | ~not_stroma.mask)),
         inside,
@@ -187,11 +175,27 @@ def map_margin(
         params.band_um,
         params.band_reach_um,
     )
-    beyond = analysed.mask & ~not_stroma.mask & ~inside.mask
-    nodal = _is_lymph_node(site) and not ("lymphoid" in annotations and bool(beyond.any()))
+    beyond = bool((analysed.mask & ~not_stroma.mask & ~inside.mask).any())
+    told = "lymphoid" in annotations or "stroma_area" in annotations
+    doubts = margin_doubts(
+        tumour,
+        interface,
+        annotations,
+        analysed,
+        tumour_area_um2=counted.areas_mm2["tumour"] * 1e6,
+        nodal=node and not (told and beyond),
+        width_um=params.width_um,
+        tolerance_um=params.edge_tolerance_um,
+    )
+    unused: tuple[str, ...] = ()
+    if "stroma_area" in annotations and not node:
+        unused = (
+            "Stroma is drawn; it is used in lymph nodes only: all tissue outside the tumour is "
+            "stroma here",
+        )
     areas = RegionAreas(
         areas_mm2=counted.areas_mm2,
-        not_evaluable=_not_evaluable(tumour, interface, nodal),
+        not_evaluable=doubts.not_evaluable,
         bands=counted.bands,
         edge_censored_mm2=counted.censored_mm2,
         margin_width_um=params.width_um,
@@ -201,30 +205,32 @@ def map_margin(
     )
     return MarginMap(
         areas=areas,
-        regions=region_shapes(tissue, annotations, tumour, interface, params.width_um),
+        regions=region_shapes(
+            tissue,
+            annotations,
+            tumour,
+            interface,
+            params.width_um,
+            no_stroma=no_stroma,
+            clip_tumour=tumour_source == "derived",
+        ),
         analysed=analysed,
         not_stroma=not_stroma,
         pieces=number_pieces(tissue),
         width_um=params.width_um,
-        warnings=tuple(warnings),
+        warnings=(*tissue_doubts(tissue, analysed), *line_warnings, *doubts.warnings, *unused),
     )
 
 
-def _is_lymph_node(site: str) -> bool:
-    return re.sub(r"[^a-z]", "", site.casefold()) in ("lymphnode", "lymphnodes")
-
-
-def _not_evaluable(tumour: BaseGeometry, interface: BaseGeometry, nodal: bool) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    if interface.is_empty:
-        reason = "the tumour has no margin within the analysed tissue"
-        if tumour.is_empty:
-            reason = "no tumour region on this slide"
-            found["tumour"] = reason
-        found |= dict.fromkeys(("centre", "inner_margin", "outer_margin", "margin"), reason)
-    if nodal:
-        for name in ("outer_margin", "stroma", "margin"):
-            found.setdefault(
-                name, "lymph node: the node's own lymphoid tissue is not told from stroma"
-            )
-    return found
+def _interface(
+    tumour: BaseGeometry, annotations: Regions, analysed: GridMask, params: MarginParams
+) -> tuple[BaseGeometry, tuple[str, ...]]:
+    """Return the drawn margin line, else the outline; and how far the one is from the other."""
+    if tumour.is_empty:
+        return shapely.MultiLineString(), ()
+    found = outline(tumour, analysed, params.edge_tolerance_um)
+    drawn = annotations.get("margin_line")
+    if drawn.is_empty:
+        return found, ()
+    line = line_interface(drawn, analysed, params.edge_tolerance_um)
+    return line, () if line.is_empty else line_doubts(line, found, tumour, params.width_um)

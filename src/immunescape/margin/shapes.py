@@ -14,7 +14,9 @@ __all__ = [
     "NOT_STROMA",
     "NO_TUMOUR",
     "analysed_tissue",
+    "control_mask",
     "left_out",
+    "no_stroma_area",
     "polygons_of",
     "region_shapes",
 ]
@@ -40,6 +42,24 @@ def left_out(annotations: Regions, points_um: npt.NDArray[np.float64]) -> npt.ND
     if "analysed" in annotations:
         out |= ~annotations.covers("analysed", points_um)
     return out
+
+
+def control_mask(annotations: Regions, points_um: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Tell for each ``(n, 2)`` point whether it lies in drawn control tissue.
+
+    Such cells are no part of the analysis, but show that the stains worked.
+    """
+    if "control" not in annotations:
+        return np.zeros(len(points_um), bool)
+    return annotations.covers("control", points_um)
+
+
+def no_stroma_area(annotations: Regions, frame: BaseGeometry, *, nodal: bool) -> BaseGeometry:
+    """Return what is no stroma outside the tumour; in a node, all but the stroma drawn, if any."""
+    area = shapely.union_all([annotations.get(role) for role in NOT_STROMA])
+    if nodal and "stroma_area" in annotations:
+        area = area.union(frame.difference(annotations["stroma_area"]))
+    return area
 
 
 def analysed_tissue(tissue: GridMask, annotations: Regions) -> GridMask:
@@ -70,8 +90,15 @@ def region_shapes(
     tumour: shapely.MultiPolygon,
     interface: BaseGeometry,
     width_um: float,
+    *,
+    no_stroma: BaseGeometry,
+    clip_tumour: bool,
 ) -> Regions:
-    """Return the regions as geometry, for pictures and QuPath."""
+    """Return the regions as geometry, for pictures and QuPath.
+
+    What was drawn is among them under its own role, so that the file of one result, given back
+    as annotations, repeats it.
+    """
     frame = shapely.box(0, 0, *tissue.frame_um)
     found: BaseGeometry = frame
     if not tissue.mask.all():
@@ -80,15 +107,14 @@ def region_shapes(
     if "analysed" in annotations:
         left_out = left_out.union(frame.difference(annotations["analysed"]))
     analysed = found.difference(left_out)
-    stroma = analysed.difference(tumour).difference(
-        shapely.union_all([annotations.get(role) for role in NOT_STROMA])
-    )
+    stroma = analysed.difference(tumour).difference(no_stroma)
     # Jags finer than the grid cost minutes in a buffer and move no outline of it by a cell.
     zone = interface.simplify(max(tissue.grid_um / 4, width_um / 100)).buffer(width_um)
     within = analysed.intersection(tumour)
+    drawn = {role: annotations[role] for role in annotations if role not in ("tumour", "excluded")}
     return Regions(
         {
-            "tumour": tumour,
+            "tumour": polygons_of(tumour.intersection(found)) if clip_tumour else tumour,
             "centre": polygons_of(within.difference(zone)),
             "inner_margin": polygons_of(within.intersection(zone)),
             "outer_margin": polygons_of(stroma.intersection(zone)),
@@ -96,5 +122,6 @@ def region_shapes(
             "tissue": polygons_of(found),
             "excluded": polygons_of(left_out),
             "interface": interface,
+            **drawn,
         }
     )

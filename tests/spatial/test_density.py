@@ -72,7 +72,7 @@ def test_density_and_its_interval():
     assert row["density_per_mm2"] == pytest.approx(4 / 0.7)
     low, high = stats.chi2.ppf([0.025, 0.975], [8, 10]) / 2 / 0.7
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))
-    assert row["ci_method"] == "poisson"
+    assert row["ci_method"] == "garwood"
     assert row["evaluable"]
 
 

@@ -12,7 +12,7 @@ from immunescape.results import METRICS, REGION_NAMES, SUMMARY_COLUMNS
 from immunescape.spatial import DensityParams, SummaryParams, add_contact_columns, summarise
 from tests.spatial.recount import MEMBERS, areas, contacts, random_slide, table
 
-ANY = SummaryParams(min_cells=1, min_tumour_cells=1, min_control_cells=0)
+ANY = SummaryParams(min_cells=1, min_tumour_cells=1, min_control_cells=0, min_stain_cells=0)
 TOUCHING = "pdl1_negative_fraction_touching_cd8"
 APART = "pdl1_negative_fraction_not_touching_cd8"
 SHARE = "touching_cd8_fraction"
@@ -70,7 +70,7 @@ def test_headline_by_hand():
     assert (odds["numerator"], odds["denominator"]) == (4, 6)
     assert (odds["unit"], odds["ci_method"], odds["evaluable"]) == ("log_odds", "woolf", True)
     assert math.isnan(odds["p_value"])
-    assert odds["reason"] == "p value by permutation is not part of this version"
+    assert odds["reason"].startswith("no p value: no 50 µm block")
     assert not at(summary, ODDS, "other")["evaluable"]
 
 
@@ -82,7 +82,7 @@ def test_every_metric_in_order():
     assert sizes["cd8_density"] == sizes["area"] == 7
     assert sizes["cell_count"] == 35
     assert sizes[RATIO] == 1
-    assert not summary.duplicated(list(SUMMARY_COLUMNS[:4])).any()
+    assert not summary.duplicated(list(SUMMARY_COLUMNS[:5])).any()
     assert (summary["margin_width_um"] == 50).all()
     assert (summary["tumour_source"] == "drawn").all()
     assert (summary["reviewed_by"] == "").all()
@@ -144,7 +144,7 @@ def test_ratio_with_an_empty_centre_is_infinite_and_without_cd8_not_evaluable():
     ratio = at(summarise(cells, contacts(), areas(), ANY), RATIO, "cd8_t", "tissue", "")
     assert ratio["value"] == ratio["ci_high"] == math.inf
     assert 0 < ratio["ci_low"] < math.inf
-    assert ratio["reason"] == "no CD8 T cell in the centre"
+    assert ratio["reason"].startswith("no CD8 T cell in the centre; the exact interval")
     none = table([("tumour", "-", "centre")])
     ratio = at(summarise(none, contacts(), areas(), ANY), RATIO, "cd8_t", "tissue", "")
     assert (ratio["evaluable"], ratio["numerator"], ratio["denominator"]) == (False, 0, 0)
@@ -230,7 +230,7 @@ def test_unconfirmed_gates_are_marked_where_they_matter():
     assert at(summary, TOUCHING)["reason"] == "automatic gate not confirmed: pdl1@tumour, cd8"
     assert at(summary, SHARE)["reason"] == "automatic gate not confirmed: cd8"
     ratio = at(summary, RATIO, "cd8_t", "tissue", "")
-    assert ratio["reason"] == "automatic gate not confirmed: cd8"
+    assert ratio["reason"].endswith("; automatic gate not confirmed: cd8")
     assert at(summary, "tumour_proportion_score", neighbourhood="")["evaluable"]
     assert "pdl1@tumour" in at(summary, "tumour_proportion_score", neighbourhood="")["reason"]
     assert at(summary, "area", "any", "tissue", "")["reason"] == ""
@@ -299,7 +299,9 @@ def test_a_mark_without_a_single_call_marks_nothing():
 def test_no_cells():
     empty = CellTable(drawn()[0].frame.iloc[:0])
     summary = summarise(empty, contacts(), areas())
-    assert set(summary.loc[summary["evaluable"], "metric"]) == {"cd8_density", "cell_count", "area"}
+    assert set(summary.loc[summary["evaluable"], "metric"]) == {"cell_count", "area"}
+    vouched = summarise(empty, contacts(), areas(), control_slide=True)
+    assert set(vouched.loc[vouched["evaluable"], "metric"]) == {"cd8_density", "cell_count", "area"}
 
 
 def test_headline_equals_a_recount():

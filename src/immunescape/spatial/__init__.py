@@ -1,5 +1,6 @@
 """Where cells are and what they touch: contacts, neighbours, densities, the headline."""
 
+from immunescape.spatial.alternatives import Alternative
 from immunescape.spatial.contacts import ContactParams, Contacts, find_contacts
 from immunescape.spatial.density import DensityParams, band_table, region_table
 from immunescape.spatial.intervals import (
@@ -17,10 +18,18 @@ from immunescape.spatial.neighbours import (
     touches_within,
 )
 from immunescape.spatial.rows import SummaryParams
+from immunescape.spatial.sensitivity import (
+    sensitivity_table,
+    sensitivity_warnings,
+    sox10_alone,
+    sox10_alternative,
+)
+from immunescape.spatial.stains import unproven_stains
 from immunescape.spatial.summary import summarise
 from immunescape.spatial.touching import add_contact_columns, contact_table
 
 __all__ = [
+    "Alternative",
     "ContactParams",
     "Contacts",
     "DensityParams",
@@ -38,7 +47,12 @@ __all__ = [
     "poisson_interval",
     "rate_ratio_interval",
     "region_table",
+    "sensitivity_table",
+    "sensitivity_warnings",
+    "sox10_alone",
+    "sox10_alternative",
     "summarise",
     "touches_within",
+    "unproven_stains",
     "wilson_interval",
 ]

@@ -1,6 +1,7 @@
 """The headline: PD-L1 of the cells that are near a CD8 T cell, beside those that are not."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,19 @@ import numpy.typing as npt
 from immunescape.cells import CellTable
 from immunescape.results import REGION_NAMES
 from immunescape.spatial.intervals import log_odds_ratio
-from immunescape.spatial.kinds import PHENOTYPES, Kinds, by_region
+from immunescape.spatial.kinds import PHENOTYPES
 from immunescape.spatial.notes import edge_note, join, unread_note
-from immunescape.spatial.rows import Source, SummaryParams, fraction_row
+from immunescape.spatial.rows import Source, fraction_row
 
-__all__ = ["CENTROID_RADII_UM", "headline_rows", "near_cd8", "no_control"]
+__all__ = ["CENTROID_RADII_UM", "headline_rows", "near_cd8"]
 
 CENTROID_RADII_UM = (10, 15, 20, 30)
 """Radii at which the headline is given beside contact, from centroid to centroid."""
 
-_NO_P = "p value by permutation is not part of this version"
+_OF = ("tumour", "other")
+_CODES = [PHENOTYPES.index(phenotype) for phenotype in _OF]
+
+_Counts = npt.NDArray[np.int64]
 
 
 def near_cd8(cells: CellTable) -> dict[str, npt.NDArray[np.bool_]]:
@@ -30,95 +34,165 @@ def near_cd8(cells: CellTable) -> dict[str, npt.NDArray[np.bool_]]:
     return near
 
 
-def no_control(kinds: Kinds, params: SummaryParams) -> str:
-    """Return why the slide itself does not show that its stains worked; excluded cells are out."""
-    inside = kinds.count()[:, :, :4].sum(2)
-    pdl1 = int(inside[PHENOTYPES.index("cd8_t"), 1] + inside[PHENOTYPES.index("other"), 1])
-    cd8 = int(inside[PHENOTYPES.index("cd8_t")].sum())
-    if min(pdl1, cd8) >= params.min_control_cells:
-        return ""
-    return (
-        "stain failure cannot be told from biology: "
-        f"{pdl1} PD-L1-positive cells other than tumour and {cd8} CD8 T cells on the slide, "
-        f"{params.min_control_cells} of each needed"
-    )
-
-
 def headline_rows(
-    source: Source, neighbourhoods: Mapping[str, npt.NDArray[np.bool_]]
+    source: Source,
+    neighbourhoods: Mapping[str, npt.NDArray[np.bool_]],
+    p_values: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    no_p: str = "",
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the fractions and of the log odds ratio."""
-    kinds = source.kinds
-    for near_name, near in neighbourhoods.items():
-        touching, apart = by_region(kinds.count(near)), by_region(kinds.count(~near))
-        censored = [by_region(kinds.count(side & kinds.edge_censored)) for side in (near, ~near)]
-        for phenotype in ("tumour", "other"):
-            p = PHENOTYPES.index(phenotype)
-            for r, region in enumerate(REGION_NAMES):
-                key = {"phenotype": phenotype, "region": region, "neighbourhood": near_name}
-                yield from _region_rows(
-                    source, key, touching[p, :, r], apart[p, :, r],
-                    censored[0][p, :, r], censored[1][p, :, r],
-                )  # fmt: skip
+    """Rows of the fractions and of the log odds ratio.
 
-
-def _region_rows(
-    source: Source, key: dict[str, Any], near: Any, apart: Any, near_edge: Any, apart_edge: Any
-) -> Iterator[dict[str, Any]]:
-    """Four rows of one phenotype, region and neighbourhood.
-
-    Counts are by PD-L1 code: missing, positive, negative.
+    Parameters
+    ----------
+    source
+        The slide.
+    neighbourhoods
+        Whether each cell is near a CD8 T cell, by definition of near.
+    p_values
+        Of the log odds ratio by contact, ``(7,)`` by phenotype.
+    no_p
+        Why they cannot be computed, where they cannot.
     """
-    least = source.params.min_cells
-    small = source.small[key["region"]]
-    lacking = source.needs("tumour", "cd8")
-    no_pdl1 = lacking or source.kinds.absent.get((key["phenotype"], "positive"), "")
-    gates = source.gate_note()
+    resampling, kinds = source.resampling, source.kinds
 
-    for metric, counts, edge in (
-        ("pdl1_negative_fraction_touching_cd8", near, near_edge),
-        ("pdl1_negative_fraction_not_touching_cd8", apart, apart_edge),
-    ):
-        known = int(counts[1:].sum())
-        few = f"{known} cells, {least} needed" if known < least else ""
-        stop = join(no_pdl1, small) if no_pdl1 else join(small, few, source.no_control)
-        yield fraction_row(
-            {**key, "metric": metric, "statistic": source.statistic},
-            None if no_pdl1 else (int(counts[2]), known),
+    def count(mask: npt.NDArray[np.bool_] | None = None) -> _Counts:
+        return resampling.count(kinds, mask)[:, _CODES]
+
+    everything = count()
+    near = np.stack([count(mask) for mask in neighbourhoods.values()], axis=1)
+    sides = np.stack([near, everything[:, None] - near], axis=2)  # b, near, side, phenotype, code
+    edge = np.stack(
+        [count(kinds.edge_censored & side) for m in neighbourhoods.values() for side in (m, ~m)],
+        axis=1,
+    ).reshape(sides.shape)
+
+    rows = len(sides)
+    total, known, negative = sides.sum(-1), sides[..., 1:].sum(-1), sides[..., 2]
+    fractions = resampling.fractions(
+        np.concatenate([negative, total[:, :, :1]], axis=2).reshape(rows, -1),
+        np.concatenate([known, total.sum(2, keepdims=True)], axis=2).reshape(rows, -1),
+    )
+    table = [sides[:, :, side, :, code].reshape(rows, -1) for side in (0, 1) for code in (1, 2)]
+    odds = resampling.log_odds(*table)
+    counts, censored = resampling.by_region(sides), resampling.by_region(edge)
+    for n, name in enumerate(neighbourhoods):
+        for p, phenotype in enumerate(_OF):
+            for r, region in enumerate(REGION_NAMES):
+                p_value, note = np.nan, ""
+                if name == "contact":
+                    note = no_p
+                    if p_values is not None:
+                        p_value = float(p_values[phenotype][r])
+                group = _Group(
+                    source,
+                    {"phenotype": phenotype, "region": region, "neighbourhood": name},
+                    counts[r, n, :, p],
+                    censored[r, n, :, p],
+                    tuple(fractions.at(r, (3 * n + i) * 2 + p) for i in range(3)),
+                    odds.at(r, 2 * n + p),
+                    (p_value, note),
+                )
+                yield from group.rows()
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Cells of one phenotype and region by one definition of near.
+
+    ``counts`` and those of edge-censored cells, ``edge``, are ``(near and not, PD-L1 code)``, the
+    codes missing, positive, negative.
+    """
+
+    source: Source
+    key: dict[str, Any]
+    counts: _Counts
+    edge: _Counts
+    fractions: tuple[tuple[float, float, str], ...]
+    odds: tuple[float, float, str]
+    p_value: tuple[float, str]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the three fractions and the log odds ratio."""
+        yield from self._negative()
+        yield self._touching()
+        yield self._odds()
+
+    @property
+    def _small(self) -> str:
+        return self.source.small[self.key["region"]]
+
+    @property
+    def _no_pdl1(self) -> str:
+        lacking = self.source.needs("tumour", "cd8")
+        return lacking or self.source.kinds.absent.get((self.key["phenotype"], "positive"), "")
+
+    @property
+    def _unproven(self) -> str:
+        return self.source.no_control or self.source.unproven("cd8", "pdl1")
+
+    def _negative(self) -> Iterator[dict[str, Any]]:
+        source, least, no_pdl1 = self.source, self.source.params.min_cells, self._no_pdl1
+        for i, metric in enumerate(
+            ("pdl1_negative_fraction_touching_cd8", "pdl1_negative_fraction_not_touching_cd8")
+        ):
+            known = int(self.counts[i, 1:].sum())
+            few = f"{known} cells, {least} needed" if known < least else ""
+            stop = join(no_pdl1, self._small)
+            if not no_pdl1:
+                stop = join(self._small, few, self._unproven)
+            edge = edge_note(self.edge[i, 1:].sum(), known)
+            yield fraction_row(
+                {**self.key, "metric": metric, "statistic": source.statistic},
+                None if no_pdl1 else (int(self.counts[i, 2]), known),
+                stop,
+                join(unread_note(self.counts[i, 0]), edge, source.gate_note()),
+                self.fractions[i],
+            )
+
+    def _touching(self) -> dict[str, Any]:
+        source, least = self.source, self.source.params.min_cells
+        lacking = source.needs("tumour", "cd8")
+        near, total = int(self.counts[0].sum()), int(self.counts.sum())
+        few = f"{total} cells, {least} needed" if total < least else ""
+        stop = join(lacking, self._small)
+        if not lacking:
+            stop = join(self._small, few, source.unproven("cd8"))
+        return fraction_row(
+            {**self.key, "metric": "touching_cd8_fraction", "statistic": ""},
+            None if lacking else (near, total),
             stop,
-            join(unread_note(counts[0]), edge_note(edge[1:].sum(), known), gates),
+            join(edge_note(self.edge.sum(), total), source.gate_note(pdl1=False)),
+            self.fractions[2],
         )
 
-    total = int(near.sum() + apart.sum())
-    few = f"{total} cells, {least} needed" if total < least else ""
-    yield fraction_row(
-        {**key, "metric": "touching_cd8_fraction", "statistic": ""},
-        None if lacking else (int(near.sum()), total),
-        join(lacking, small) if lacking else join(small, few),
-        join(edge_note(near_edge.sum() + apart_edge.sum(), total), source.gate_note(pdl1=False)),
-    )
-
-    groups = int(near[1:].sum()), int(apart[1:].sum())
-    few = ""
-    if min(groups) < least:
-        few = f"{groups[0]} cells near CD8 and {groups[1]} not, {least} of each needed"
-    stop = join(no_pdl1, small) if no_pdl1 else join(small, few, source.no_control)
-    odds = (np.nan, np.nan, np.nan)
-    if not stop:
-        odds = log_odds_ratio(int(near[1]), int(near[2]), int(apart[1]), int(apart[2]))
-    edge = near_edge[1:].sum() + apart_edge[1:].sum()
-    note = join(unread_note(near[0] + apart[0]), edge_note(edge, sum(groups)), gates, _NO_P)
-    yield {
-        **key,
-        "metric": "pdl1_induction_log_odds_ratio",
-        "statistic": source.statistic,
-        "value": odds[0],
-        "unit": "log_odds",
-        "numerator": np.nan if no_pdl1 else float(groups[0]),
-        "denominator": np.nan if no_pdl1 else float(groups[1]),
-        "ci_low": odds[1],
-        "ci_high": odds[2],
-        "ci_method": "" if stop else "woolf",
-        "evaluable": not stop,
-        "reason": stop or note,
-    }
+    def _odds(self) -> dict[str, Any]:
+        source, least, no_pdl1 = self.source, self.source.params.min_cells, self._no_pdl1
+        groups = [int(side[1:].sum()) for side in self.counts]
+        few = ""
+        if min(groups) < least:
+            few = f"{groups[0]} cells near CD8 and {groups[1]} not, {least} of each needed"
+        stop = join(no_pdl1, self._small)
+        if not no_pdl1:
+            stop = join(self._small, few, self._unproven)
+        value = low = high = p_value = np.nan
+        method = note = ""
+        if not stop:
+            value = log_odds_ratio(*(int(c) for side in self.counts for c in side[1:])).value
+            low, high, method = self.odds
+            p_value, note = self.p_value
+        unread, edge = unread_note(self.counts[:, 0].sum()), self.edge[:, 1:].sum()
+        return {
+            **self.key,
+            "metric": "pdl1_induction_log_odds_ratio",
+            "statistic": source.statistic,
+            "value": value,
+            "unit": "log_odds",
+            "numerator": np.nan if no_pdl1 else float(groups[0]),
+            "denominator": np.nan if no_pdl1 else float(groups[1]),
+            "ci_low": low,
+            "ci_high": high,
+            "ci_method": method,
+            "p_value": p_value,
+            "evaluable": not stop,
+            "reason": stop or join(unread, edge_note(edge, sum(groups)), source.gate_note(), note),
+        }

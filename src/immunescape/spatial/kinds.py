@@ -1,7 +1,7 @@
 """What kind each cell is: phenotype, PD-L1 status and region as codes, counted by table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from immunescape.cells import CellTable
 from immunescape.panel import TITLES
 from immunescape.results import PHENOTYPES, REGION_NAMES
+from immunescape.spatial.notes import join
 
 __all__ = [
     "PDL1_MEMBERS",
@@ -66,6 +67,9 @@ class Kinds:
         because a marker is missing: their count is missing, never 0.
     doubtful
         Reason by phenotype for kinds that have a count but hold cells of another kind.
+    unproven
+        Reason by marker key, ``cd8`` and ``pdl1``, where nothing on the slide shows that the
+        stain worked: kinds that rest on it have a count, and no number is made of it.
     """
 
     phenotype: npt.NDArray[np.int64]
@@ -74,6 +78,7 @@ class Kinds:
     edge_censored: npt.NDArray[np.bool_]
     absent: Mapping[tuple[str, str], str]
     doubtful: Mapping[str, str]
+    unproven: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, mask: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.int64]:
         """Count cells as ``(4 phenotypes, 3 PD-L1 codes, 5 region codes)``, of a mask or all."""
@@ -83,7 +88,10 @@ class Kinds:
 
     def why_not(self, phenotype: str, pdl1: str = "any") -> str:
         """Return why cells of this kind cannot be judged; empty where they can."""
-        return self.absent.get((phenotype, pdl1), "") or self.doubtful.get(phenotype, "")
+        if reason := self.absent.get((phenotype, pdl1), "") or self.doubtful.get(phenotype, ""):
+            return reason
+        cd8 = self.unproven.get("cd8", "") if phenotype == "cd8_t" else ""
+        return join(cd8, self.unproven.get("pdl1", "") if pdl1 != "any" else "")
 
 
 def by_region(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -119,7 +127,11 @@ def missing_reason(missing: Mapping[str, str], *markers: str) -> str:
     return "; ".join(dict.fromkeys(parts))
 
 
-def kinds_of(cells: CellTable, missing: Mapping[str, str] | None = None) -> Kinds:
+def kinds_of(
+    cells: CellTable,
+    missing: Mapping[str, str] | None = None,
+    unproven: Mapping[str, str] | None = None,
+) -> Kinds:
     """Return the kind of each cell.
 
     Parameters
@@ -130,6 +142,8 @@ def kinds_of(cells: CellTable, missing: Mapping[str, str] | None = None) -> Kind
     missing
         Reason by marker key, for the markers that the slide lacks: ``cd8``, ``pdl1``, ``s100``,
         ``sox10``. One of the last two is enough to call tumour cells.
+    unproven
+        Reason by marker key for stains that may have failed; of `unproven_stains`.
 
     Returns
     -------
@@ -175,16 +189,16 @@ def kinds_of(cells: CellTable, missing: Mapping[str, str] | None = None) -> Kind
         held = [kind for kind, no in (("tumour", no_tumour), ("CD8 T", no_cd8)) if no]
         why = "; ".join(filter(None, (no_tumour, no_cd8)))
         doubtful["other"] = f"other cells include {' and '.join(held)} cells ({why})"
-    return Kinds(phenotype, status, region, edge, absent, doubtful)
+    return Kinds(phenotype, status, region, edge, absent, doubtful, unproven or {})
 
 
 def _codes(cells: CellTable, column: str, names: tuple[str, ...], na: str) -> Any:
     if column not in cells:
         raise ValueError(f"the cell table has no column {column!r}")
-    values = cells[column].astype(object)
-    values = values.where(values.notna(), na)
-    codes = pd.Index(names, dtype=object).get_indexer(pd.Index(values)).astype(np.int64)
-    if (codes < 0).any():
-        wrong = str(values[codes < 0].iloc[0])
+    codes, found = pd.factorize(cells[column])
+    known = pd.Index(names, dtype=object).get_indexer(pd.Index(found, dtype=object))
+    if (known < 0).any():
+        wrong = str(found[known < 0][0])
         raise ValueError(f"{column} {wrong!r} is none of {', '.join(names)}")
-    return codes
+    # A missing value has the code -1 and finds the last entry.
+    return np.append(known, names.index(na)).astype(np.int64)[codes]

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.cells import CellTable
-from immunescape.spatial.intervals import wilson_interval
+from immunescape.results import REGION_NAMES
 from immunescape.spatial.kinds import PHENOTYPES
 from immunescape.spatial.notes import join, unread_note
-from immunescape.spatial.rows import Source
+from immunescape.spatial.rows import Source, fraction_row
 
 __all__ = ["score_rows"]
 
@@ -18,6 +18,7 @@ _MACROPHAGE = ("cd68_positive", "cd163_positive")
 _LYMPHOCYTE = ("cd3_positive", "cd45_positive")
 _HIGHEST = 100.0
 _TUMOUR = PHENOTYPES.index("tumour")
+_TISSUE = REGION_NAMES.index("tissue")
 
 
 def score_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
@@ -35,8 +36,9 @@ def score_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
     stop = source.needs("tumour", "pdl1") or kinds.absent.get(("tumour", "positive"), "")
     lacking = bool(stop)
     least = source.params.min_tumour_cells
-    if not lacking and known < least:
-        stop = f"{known} tumour cells, {least} needed"
+    if not lacking:
+        few = f"{known} tumour cells, {least} needed" if known < least else ""
+        stop = join(few, source.unproven("pdl1"))
     gates = source.gate_note()
     base = {
         "region": "tissue", "neighbourhood": "", "statistic": source.statistic,
@@ -44,24 +46,17 @@ def score_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
         "ci_low": np.nan, "ci_high": np.nan, "ci_method": "",
     }  # fmt: skip
 
-    positive = int((tumour & (kinds.pdl1 == 1)).sum())
-    row = {
-        **base,
-        "metric": "tumour_proportion_score",
-        "phenotype": "tumour",
-        "value": np.nan,
-        "unit": "percent",
-        "numerator": np.nan if lacking else float(positive),
-        "evaluable": not stop,
-        "reason": stop or join(unread_note((tumour & (kinds.pdl1 == 0)).sum()), gates),
-    }
-    if not stop:
-        low, high = wilson_interval(positive, known)
-        row |= {
-            "value": 100 * positive / known, "ci_low": 100 * float(low),
-            "ci_high": 100 * float(high), "ci_method": "wilson",
-        }  # fmt: skip
-    yield row
+    counts = source.resampling.count(kinds)[:, _TUMOUR]
+    bounds = source.resampling.fractions(counts[:, 1:2], counts[:, 1:].sum(1, keepdims=True))
+    yield fraction_row(
+        {**base, "metric": "tumour_proportion_score", "phenotype": "tumour"},
+        None if lacking else (int(counts[:, 1].sum()), known),
+        stop,
+        join(unread_note(counts[:, 0].sum()), gates),
+        bounds.at(_TISSUE, 0),
+        scale=100,
+        unit="percent",
+    )
 
     immune, unmarked = _immune(cells, kinds.phenotype == PHENOTYPES.index("cd8_t"))
     for metric, mask, why, note in (

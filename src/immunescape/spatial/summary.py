@@ -1,23 +1,35 @@
 """The headline and everything else of ``summary.csv``, one row a metric and region."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from immunescape.cells import CellTable
-from immunescape.results import METRICS, REGION_NAMES, SUMMARY_COLUMNS, RegionAreas
-from immunescape.spatial.density import DensityParams, region_reason, region_table
-from immunescape.spatial.headline import headline_rows, near_cd8, no_control
-from immunescape.spatial.intervals import rate_ratio_interval
-from immunescape.spatial.kinds import PHENOTYPES, kinds_of
+from immunescape.results import METRICS, PHENOTYPES, REGION_NAMES, SUMMARY_COLUMNS, RegionAreas
+from immunescape.spatial.alternatives import GATED_METRICS, Alternative, Judge, Setting
+from immunescape.spatial.cd8 import cd8_rows
+from immunescape.spatial.density import DensityParams, region_counts
+from immunescape.spatial.headline import CENTROID_RADII_UM, headline_rows, near_cd8
+from immunescape.spatial.induction import induction_p
+from immunescape.spatial.membranes import membrane_rows
 from immunescape.spatial.notes import join
-from immunescape.spatial.rows import Source, SummaryParams
+from immunescape.spatial.rows import SummaryParams
 from immunescape.spatial.scores import score_rows
+from immunescape.spatial.tallies import count_rows, odd_cell_rows
 from immunescape.spatial.touching import add_contact_columns
 
 __all__ = ["summarise"]
+
+_ORDER = {
+    "metric": METRICS,
+    "neighbourhood": ("", "contact", *(f"r{radius}" for radius in CENTROID_RADII_UM)),
+    "phenotype": ("any", *PHENOTYPES),
+}
+"""Rows are sorted by these in turn, then as they came."""
+_KEY = ["metric", "phenotype", "region", "neighbourhood"]
+_TITLES = {"pdl1": "PD-L1", "cd8": "CD8"}
 
 
 def summarise(
@@ -31,6 +43,12 @@ def summarise(
     unconfirmed_gates: Sequence[str] = (),
     statistic: str = "",
     control_slide: bool = False,
+    control_cells: Mapping[str, int] | None = None,
+    background_subtracted: bool = False,
+    alternatives: Sequence[Alternative] = (),
+    contacts_known: bool = False,
+    regions: pd.DataFrame | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Return every metric of one slide by region.
 
@@ -42,7 +60,7 @@ def summarise(
     pairs
         Contacts of the whole slide, a row a pair: ``label_a``, ``label_b``.
     areas
-        Areas of the seven regions and the width of the margin.
+        Areas of the seven regions, also by block, and the width of the margin.
     params
         Smallest numbers of cells.
     density
@@ -56,6 +74,22 @@ def summarise(
         What PD-L1 was gated on, such as ``membrane_mean``.
     control_slide
         Whether a control slide of the same batch vouches for the stains.
+    control_cells
+        Positive cells by marker key, ``pdl1`` and ``cd8``, in tissue drawn as control.
+    background_subtracted
+        Whether the background of the channels was subtracted; ratios of two intensities say so
+        where it was not.
+    alternatives
+        The same slide judged otherwise; of kind ``gate`` and variants ``pdl1_low, pdl1_high,
+        cd8_low, cd8_high``, which give the values at both ends of a gate's range. Others are
+        left to `sensitivity_table`.
+    contacts_known
+        Whether the cells hold what `add_contact_columns` adds already, from these very pairs.
+    regions
+        The slide's `region_table`, made of the same cells and areas with this seed; made anew
+        if not given.
+    seed
+        Of resampling and permutation; the same seed gives the same table.
 
     Returns
     -------
@@ -68,136 +102,79 @@ def summarise(
         regions and five neighbourhoods: ``contact`` and a centroid of a CD8 T cell within 10,
         15, 20 or 30 µm. Cells without a PD-L1 value leave the denominator of PD-L1 fractions.
         Numerator and denominator of the log odds ratio are the cells near a CD8 T cell and not
-        near one. The margin to centre ratio has the two counts; a centre without a CD8 T cell
-        makes it infinite. Ratio and scores are of the whole slide, region ``tissue``.
+        near one; its p value is given for contact. The margin to centre ratio has the two
+        counts; a centre without a CD8 T cell makes it infinite. Ratio of densities, scores and
+        ratios of membrane to cytoplasm are of the whole slide, region ``tissue``.
+
+        ``ci_method`` is ``block_bootstrap`` where at least 20 blocks of 100 µm hold tissue of the
+        region (of both regions for the ratio of densities) and the count allows it; elsewhere
+        ``garwood`` for densities, ``wilson`` for fractions, ``woolf`` for the log odds ratio,
+        ``exact_conditional`` for the ratio of densities, ``order_statistics`` for medians.
     """
     missing = missing or {}
-    cells = add_contact_columns(cells, pairs, missing=missing)
-    kinds = kinds_of(cells, missing)
-    source = Source(
-        kinds=kinds,
-        areas=areas,
-        params=params,
-        small={r: region_reason(areas, r, density) for r in REGION_NAMES},
-        missing=missing,
-        gates=tuple(unconfirmed_gates),
-        statistic=statistic,
-        no_control="" if control_slide else no_control(kinds, params),
+    setting = Setting(params, density, control_cells or {}, control_slide)
+    if not contacts_known:
+        cells = add_contact_columns(cells, pairs, missing=missing)
+    judge = Judge(cells, pairs, areas, missing, setting)
+    source = setting.source(
+        cells, areas, missing, seed=seed, gates=unconfirmed_gates, statistic=statistic
     )
-    counts = region_table(cells, areas, density, missing=missing)
+    if regions is None:
+        regions = region_counts(source.kinds, areas, density, source.resampling)
+    p_values, no_p = None, ""
+    if not (source.needs("cd8", "pdl1") or source.no_control):
+        p_values, no_p = induction_p(cells, source.kinds, areas, judge.ends(), seed=seed)
     rows = [
-        *headline_rows(source, near_cd8(cells)),
-        *_density_rows(source, counts),
+        *headline_rows(source, near_cd8(cells), p_values, no_p),
+        *cd8_rows(source, regions),
         *score_rows(source, cells),
-        *_count_rows(source, counts),
+        *membrane_rows(source, cells, background_subtracted=background_subtracted),
+        *odd_cell_rows(source, cells),
+        *count_rows(source, regions),
     ]
-    table = pd.DataFrame(rows)
-    table = table.assign(
-        rank=table["metric"].map({metric: i for i, metric in enumerate(METRICS)}),
+    table = pd.DataFrame(rows).assign(
         margin_width_um=areas.margin_width_um,
         tumour_source=areas.tumour_source,
         gate_low_value=np.nan,
         gate_high_value=np.nan,
-        p_value=np.nan,
         reviewed_by="",
     )
-    table = table.sort_values("rank", kind="stable", ignore_index=True)
-    return table.reindex(columns=list(SUMMARY_COLUMNS))
+    table = _with_gate_ends(table, judge, alternatives)
+    return _in_order(table).reindex(columns=list(SUMMARY_COLUMNS))
 
 
-def _density_rows(source: Source, counts: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows of the CD8 density by region and of the ratio of margin to centre."""
-    mine = counts[(counts["phenotype"] == "cd8_t") & (counts["pdl1"] == "any")]
-    mine = mine.set_index("region")
-    gates = source.gate_note(pdl1=False)
-    base = {"phenotype": "cd8_t", "neighbourhood": "", "statistic": ""}
-    for region, row in mine.iterrows():
-        ok = bool(row["evaluable"])
-        yield {
-            **base,
-            "metric": "cd8_density",
-            "region": region,
-            "value": row["density_per_mm2"],
-            "unit": "per_mm2",
-            "numerator": _number(row["count"]),
-            "denominator": row["area_mm2"],
-            "ci_low": row["ci_low"],
-            "ci_high": row["ci_high"],
-            "ci_method": row["ci_method"],
-            "evaluable": ok,
-            "reason": join(row["reason"], gates) if ok else row["reason"],
-        }
-    margin, centre = mine.loc["margin"], mine.loc["centre"]
-    stop = join(
-        source.needs("cd8"),
-        *(
-            "" if source.needs("cd8") or end["evaluable"] else f"{end.name}: {end['reason']}"
-            for end in (margin, centre)
-        ),
-    )
-    above, below = _number(margin["count"]), _number(centre["count"])
-    if not stop and above + below == 0:
-        stop = "no CD8 T cell in margin or centre"
-    ratio = low = high = np.nan
-    note = ""
-    if not stop:
-        area_above, area_below = _number(margin["area_mm2"]), _number(centre["area_mm2"])
-        low, high = rate_ratio_interval(int(above), area_above, int(below), area_below)
-        ratio = np.inf if below == 0 else (above / area_above) / (below / area_below)
-        note = "no CD8 T cell in the centre" if below == 0 else ""
-    yield {
-        **base,
-        "metric": "cd8_margin_to_centre_ratio",
-        "region": "tissue",
-        "value": ratio,
-        "unit": "1",
-        "numerator": above,
-        "denominator": below,
-        "ci_low": low,
-        "ci_high": high,
-        "ci_method": "" if stop else "exact_conditional",
-        "evaluable": not stop,
-        "reason": stop or join(note, gates),
+def _with_gate_ends(
+    table: pd.DataFrame, judge: Judge, alternatives: Sequence[Alternative]
+) -> pd.DataFrame:
+    """Fill in the values at both ends of the gates, and say where there is none."""
+    for alternative in alternatives:
+        marker, _, end = alternative.variant.partition("_")
+        if alternative.kind != "gate" or marker not in GATED_METRICS or end not in ("low", "high"):
+            continue
+        judged = judge.rows(alternative).set_index(_KEY)
+        judged = judged[judged.index.get_level_values("metric").isin(GATED_METRICS[marker])]
+        found = judged.reindex(pd.MultiIndex.from_frame(table[_KEY]))
+        here = found["evaluable"].notna().to_numpy(bool)
+        ok = table["evaluable"].to_numpy(bool)
+        lost = here & ok & ~found["evaluable"].fillna(False).to_numpy(bool)
+        text = f"not evaluable at the {end} end of the {_TITLES[marker]} gate: "
+        column = f"gate_{end}_value"
+        table = table.assign(
+            **{column: np.where(here & ok, found["value"], table[column])},
+            reason=[
+                join(reason, text + why) if gone else reason
+                for reason, why, gone in zip(table["reason"], found["reason"], lost, strict=True)
+            ],
+        )
+    return table
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    ranks: dict[str, Any] = {
+        name: table[name].map({value: i for i, value in enumerate(values)})
+        for name, values in _ORDER.items()
     }
-
-
-def _count_rows(source: Source, counts: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows of the cell counts by phenotype and of the areas, which need no smallest area."""
-    plain = counts[counts["pdl1"] == "any"].set_index(["phenotype", "region"])
-    base = {
-        "neighbourhood": "", "statistic": "", "denominator": np.nan,
-        "ci_low": np.nan, "ci_high": np.nan, "ci_method": "",
-    }  # fmt: skip
-    for phenotype in ("any", *PHENOTYPES):
-        for region in REGION_NAMES:
-            stop = join(source.kinds.why_not(phenotype), source.areas.not_evaluable.get(region, ""))
-            count = _number(plain.loc[(phenotype, region), "count"])
-            yield {
-                **base,
-                "metric": "cell_count",
-                "phenotype": phenotype,
-                "region": region,
-                "value": np.nan if stop else count,
-                "unit": "cells",
-                "numerator": count,
-                "evaluable": not stop,
-                "reason": stop,
-            }
-    for region in REGION_NAMES:
-        stop = source.areas.not_evaluable.get(region, "")
-        area = float(source.areas.areas_mm2.get(region, np.nan))
-        yield {
-            **base,
-            "metric": "area",
-            "phenotype": "any",
-            "region": region,
-            "value": np.nan if stop else area,
-            "unit": "mm2",
-            "numerator": area,
-            "evaluable": not stop,
-            "reason": stop,
-        }
-
-
-def _number(value: Any) -> float:
-    return float("nan") if pd.isna(value) else float(value)
+    regions = table["region"].map({region: i for i, region in enumerate(REGION_NAMES)})
+    order = np.lexsort([regions, ranks["phenotype"], ranks["neighbourhood"], ranks["metric"]])
+    ordered: pd.DataFrame = table.iloc[order].reset_index(drop=True)
+    return ordered

@@ -21,7 +21,7 @@ from immunescape.spatial.kinds import (
 )
 from immunescape.spatial.neighbours import nearest_distance_um
 
-__all__ = ["add_contact_columns", "contact_table"]
+__all__ = ["add_contact_columns", "contact_table", "pair_rows", "touched_by"]
 
 _QUERIES = tuple(product(PHENOTYPES, PDL1_STATUS))
 _MEMBERS = np.kron(np.eye(4, dtype=np.int64), PDL1_MEMBERS)
@@ -57,8 +57,8 @@ def add_contact_columns(
         If a contact names a label that is not in the table.
     """
     n = len(cells)
-    a, b = _ends(cells, pairs)
-    cd8 = (cells["phenotype"].astype(object) == "cd8_t").to_numpy(bool)
+    a, b = ends = pair_rows(cells, pairs)
+    cd8 = (cells["phenotype"] == "cd8_t").to_numpy(bool, na_value=False)
     contacts = np.bincount(a, minlength=n) + np.bincount(b, minlength=n)
     if missing_reason(missing or {}, "cd8"):
         return cells.with_columns(
@@ -69,7 +69,7 @@ def add_contact_columns(
                 "distance_to_cd8_um": np.full(n, np.nan),
             }
         )
-    touched = np.bincount(a[cd8[b]], minlength=n) + np.bincount(b[cd8[a]], minlength=n)
+    touched = touched_by(ends, cd8)
     return cells.with_columns(
         {
             "n_contacts": contacts,
@@ -121,7 +121,7 @@ def contact_table(
         If a contact names a label that is not in the table.
     """
     kinds = kinds_of(cells, missing)
-    a, b = _ends(cells, pairs)
+    a, b = pair_rows(cells, pairs)
     kind = kinds.phenotype * 3 + kinds.pdl1
     code = kind * 5 + kinds.region
 
@@ -149,8 +149,8 @@ def contact_table(
     return table.astype(dict.fromkeys(CONTACTS_COLUMNS[5:], "Int64"))
 
 
-def _ends(cells: CellTable, pairs: pd.DataFrame) -> tuple[Any, Any]:
-    """Rows of the cells of each contact."""
+def pair_rows(cells: CellTable, pairs: pd.DataFrame) -> tuple[Any, Any]:
+    """Return the positions in the table of both cells of each contact."""
     index = cells.frame.index
     a, b = (index.get_indexer(pd.Index(pairs[c].to_numpy())) for c in ("label_a", "label_b"))
     for ends, column in ((a, "label_a"), (b, "label_b")):
@@ -158,6 +158,13 @@ def _ends(cells: CellTable, pairs: pd.DataFrame) -> tuple[Any, Any]:
             label = pairs[column].to_numpy()[ends < 0][0]
             raise ValueError(f"a contact names the cell {label}, which is not in the table")
     return a, b
+
+
+def touched_by(ends: tuple[Any, Any], kind: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Count for each cell its contacts with cells of a kind, given the ends of `pair_rows`."""
+    a, b = ends
+    n = len(kind)
+    return np.bincount(a[kind[b]], minlength=n) + np.bincount(b[kind[a]], minlength=n)
 
 
 def _distance_to_others(

@@ -94,7 +94,7 @@ def test_smooth_follows_glass_and_leaves_dense_tissue_its_signal():
         np.testing.assert_allclose(glass[:, rows].mean(axis=(1, 2)), 0, atol=4.5)
     taken = image[1] - pixels[1]
     assert taken.max() <= empty.max() + 3
-    np.testing.assert_allclose(taken, empty, atol=8)
+    np.testing.assert_allclose(taken, empty, atol=10)
 
 
 def test_without_glass_a_smooth_background_is_constant_and_says_so():

@@ -7,7 +7,7 @@ import pytest
 
 from immunescape.simulate import CHANNELS, FieldParams, simulate_field
 from immunescape.simulate.biology import Marks
-from immunescape.simulate.camera import OFFSET, bleed_matrix, blur, expose
+from immunescape.simulate.camera import bleed_matrix, blur, expose
 from immunescape.simulate.chance import generator
 from immunescape.simulate.masks import Forms, draw_labels, frame_shape, pad_px
 from immunescape.simulate.neighbours import facing_pixels
@@ -15,6 +15,7 @@ from immunescape.simulate.nests import lay_ground
 from immunescape.simulate.placement import Bodies
 from immunescape.simulate.stains import stain_light
 
+OFFSET = FieldParams().pedestal
 SMALL = FieldParams(width_um=260, height_um=220)
 
 

@@ -1,5 +1,6 @@
 """Simulated multiplex-immunofluorescence fields of melanoma, with their truth beside them."""
 
+from immunescape.simulate.artefacts import ARTEFACTS
 from immunescape.simulate.field import (
     TIMEPOINTS,
     SimulatedField,
@@ -12,6 +13,7 @@ from immunescape.simulate.settings import CHANNELS, KINDS, FieldParams
 from immunescape.simulate.truth import Truth
 
 __all__ = [
+    "ARTEFACTS",
     "CHANNELS",
     "KINDS",
     "SCENARIOS",

@@ -5,15 +5,14 @@ import numpy.typing as npt
 import shapely
 from scipy import ndimage as ndi
 
+from immunescape.simulate.artefacts import Artefacts, spoil_focus, spoil_stain
 from immunescape.simulate.chance import smooth_noise
 from immunescape.simulate.masks import frame_shape, pad_px
 from immunescape.simulate.nests import Ground
 from immunescape.simulate.settings import CHANNELS, FieldParams
 
-__all__ = ["bleed_matrix", "blur", "expose"]
+__all__ = ["bleed_matrix", "blur", "expose", "saturated"]
 
-OFFSET = 100
-"""Stored value of no light."""
 COUNTS_PER_PHOTON = 1.0
 READ_NOISE_PHOTONS = 1.6
 FULL_WELL = 4095
@@ -50,6 +49,7 @@ def expose(
     stain_gain: npt.NDArray[np.float64],
     params: FieldParams,
     rng: np.random.Generator,
+    artefacts: Artefacts | None = None,
 ) -> npt.NDArray[np.uint16]:
     """Take the picture: the frame's part of the canvas as ``(c, y, x)`` uint16.
 
@@ -59,24 +59,51 @@ def expose(
         Photons of each stain on the canvas.
     stain_gain
         Strength of each stain on this slide; 1 is usual.
+    artefacts
+        What spoils the picture, if anything does.
     """
+    light = light * _stained(stain_gain, params)[:, None, None]
+    if artefacts is not None:
+        light = spoil_stain(light, artefacts, params)
     pad = pad_px(params)
     height, width = frame_shape(params)
     window = slice(pad, pad + height), slice(pad, pad + width)
     seen = np.stack([blur(plane, params)[window] for plane in light])
-    seen *= stain_gain.astype(np.float32)[:, None, None]
     seen = np.tensordot(bleed_matrix(params).astype(np.float32), seen, axes=1)
-    tissue = _tissue_glow(ground, params, rng)
+    glow = np.array(_TISSUE_GLOW, np.float32)[:, None, None]
+    seen = seen + glow * _tissue_glow(ground, params, rng)
+    if artefacts is not None:
+        seen = spoil_focus(seen, artefacts, params)
     image = np.empty(seen.shape, np.uint16)
     for c in range(len(CHANNELS)):
-        plane = seen[c] + tissue * np.float32(_TISSUE_GLOW[c])
+        plane = seen[c]
         plane *= _illumination((height, width), params, rng)
-        plane += params.background_photons * _drift((height, width), rng)
+        plane += params.background_photons * _drift((height, width), params, rng)
         electrons = rng.poisson(plane).astype(np.float32)
         electrons += READ_NOISE_PHOTONS * rng.standard_normal(plane.shape, np.float32)
-        counts = np.rint(OFFSET + COUNTS_PER_PHOTON * electrons)
+        counts = np.rint(params.pedestal + _gain(electrons, params) * electrons)
         image[c] = np.clip(counts, 0, FULL_WELL).astype(np.uint16)
     return image
+
+
+def saturated(image: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
+    """Mark the pixels ``(y, x)`` that clip in any channel."""
+    return np.asarray((image >= FULL_WELL).any(axis=0))
+
+
+def _stained(stain_gain: npt.NDArray[np.float64], params: FieldParams) -> Light:
+    """Strength of each stain, 0 for the one that failed."""
+    failed = {"cd8": 1, "pdl1": 2, "s100": 3, "sox10": 4}.get(params.unstained)
+    gain = stain_gain.astype(np.float32)
+    return gain if failed is None else np.where(np.arange(len(gain)) == failed, 0, gain)
+
+
+def _gain(electrons: Light, params: FieldParams) -> float:
+    """Return counts per photon: one, or as many as make the share of pixels clip that should."""
+    if params.saturated_fraction == 0:
+        return COUNTS_PER_PHOTON
+    brightest = float(np.quantile(electrons, 1 - params.saturated_fraction))
+    return max((FULL_WELL - params.pedestal) / max(brightest, 1.0), COUNTS_PER_PHOTON)
 
 
 def _tissue_glow(ground: Ground, params: FieldParams, rng: np.random.Generator) -> Light:
@@ -108,6 +135,8 @@ def _illumination(shape: tuple[int, int], params: FieldParams, rng: np.random.Ge
     return np.asarray(1 - params.uneven_illumination * squared / squared.max(), np.float32)
 
 
-def _drift(shape: tuple[int, int], rng: np.random.Generator) -> Light:
+def _drift(shape: tuple[int, int], params: FieldParams, rng: np.random.Generator) -> Light:
     """Unevenness of the background, about 1."""
-    return np.asarray(np.exp(0.15 * smooth_noise(shape, max(shape) / 5, rng)), np.float32)
+    return np.asarray(
+        np.exp(params.uneven_background * smooth_noise(shape, max(shape) / 5, rng)), np.float32
+    )

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from immunescape.io.masks import polygons_from_mask
 from immunescape.regions import Regions
+from immunescape.simulate.artefacts import lay_artefacts
 from immunescape.simulate.biology import decide_marks
-from immunescape.simulate.camera import expose
+from immunescape.simulate.camera import expose, saturated
 from immunescape.simulate.chance import generator
 from immunescape.simulate.masks import crop_labels, draw_labels, give_form
 from immunescape.simulate.nests import lay_ground
@@ -46,7 +48,7 @@ class SimulatedField:
         ``(y, x)`` int32 labels 1 to n, 0 is background; a cell holds its nucleus.
     regions
         ``tumour, tissue, interface`` in µm, exact, within the frame; where there are any
-        ``nerve`` and ``lymphoid``.
+        ``nerve`` and ``lymphoid``, and of the ``ARTEFACTS`` those that there are.
     truth
         Tables of what is true.
     """
@@ -108,7 +110,8 @@ def simulate_field(
     canvas = draw_labels(bodies, forms, params, chance("labels"))
     marks = decide_marks(bodies, canvas.cells, biology, params, chance("marks"))
     light = stain_light(bodies, forms, canvas.cells, marks, params, chance("stains"))
-    image = expose(light, ground, np.array(stain_gain), params, chance("camera"))
+    spoiled = lay_artefacts(bodies, canvas, params, chance("artefacts"))
+    image = expose(light, ground, np.array(stain_gain), params, chance("camera"), spoiled)
     labels, body = crop_labels(canvas, params)
     kind = np.array(KINDS, dtype=object)[bodies.kind[body]]
     phenotype = np.where(np.isin(kind, ("tumour", "cd8_t")), kind, "other")
@@ -121,11 +124,14 @@ def simulate_field(
         "pdl1_positive": marks.pdl1[body],
         "pdl1_rim_share": marks.pdl1_rim_share[body],
         "encircled": marks.encircled[body],
+        "pigmented": spoiled.pigmented[body],
     }
     shapes = {
         "tumour": ground.tumour, "tissue": ground.tissue, "interface": ground.interface,
-        **ground.special,
+        **ground.special, **spoiled.shapes,
     }  # fmt: skip
+    if params.saturated_fraction > 0:
+        shapes["saturated"] = polygons_from_mask(saturated(image), params.pixel_size_um)
     return SimulatedField(
         name=name,
         scenario=biology.name,

@@ -10,6 +10,7 @@ from immunescape.io.geojson import write_regions
 from immunescape.io.output import atomic_path, check_folder_name, writing
 from immunescape.io.write_ome_tiff import write_ome_tiff
 from immunescape.regions import Regions
+from immunescape.simulate.artefacts import ARTEFACTS
 from immunescape.simulate.field import SimulatedField, simulate_patient
 from immunescape.simulate.settings import CHANNELS, FieldParams
 
@@ -26,7 +27,7 @@ def write_field(field: SimulatedField, folder: Path) -> None:
     in pixels), its subfolder ``truth`` the rest: ``<name>_nuclei.tif`` and ``<name>_cells.tif``
     (int32 labels), ``<name>_cells.csv``, ``<name>_regions.csv``, ``<name>_contacts.csv``,
     ``<name>_summary.csv`` (columns as in `Truth`), ``<name>_tissue.geojson``, and where there are
-    any ``<name>_places.geojson`` (nerve, lymphoid tissue).
+    any ``<name>_places.geojson`` (nerve, lymphoid tissue) and ``<name>_artefacts.geojson``.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ def write_field(field: SimulatedField, folder: Path) -> None:
     tissue = Regions({"tissue": field.regions["tissue"]})
     write_regions(truth / f"{name}_tissue.geojson", tissue, pixel)
     _write_those(truth / f"{name}_places.geojson", field, ("nerve", "lymphoid"))
+    _write_those(truth / f"{name}_artefacts.geojson", field, ARTEFACTS)
 
 
 def write_patient(

@@ -1,7 +1,7 @@
 """What a simulated field looks like, whatever its scenario."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from immunescape.params import Between, Params
 
@@ -88,6 +88,23 @@ class FieldParams(Params):
         Light of unstained tissue, as a share of a stain of strength 1.
     uneven_illumination
         Loss of light from the brightest place to the corners.
+    uneven_background
+        Standard deviation of the logarithm of the background over the image.
+    pedestal
+        Stored value of no light, as a camera adds it.
+    pigment
+        Share of the tumour cells that hold melanin, three times as many of the macrophages: it
+        swallows light of the stains and shines in every channel. 0 for none.
+    debris_per_mm2
+        Specks without a nucleus that are bright in every channel. 0 for none.
+    folds
+        Bands across the image where the tissue lies double, brighter and out of focus.
+    blurred_fraction
+        Share of the image that is out of focus. 0 for none.
+    saturated_fraction
+        Share of each stain's pixels that are brighter than can be stored. 0 for none.
+    unstained
+        Stain that failed: its channel shows tissue and what bleeds into it.
     """
 
     width_um: Annotated[float, Between(20, 20000, step=10, unit="µm")] = 600.0
@@ -121,3 +138,11 @@ class FieldParams(Params):
     background_photons: Annotated[float, Between(0, 500, step=1)] = 6.0
     autofluorescence: Annotated[float, Between(0, 1, step=0.01)] = 0.05
     uneven_illumination: Annotated[float, Between(0, 0.8, step=0.01)] = 0.15
+    uneven_background: Annotated[float, Between(0, 2, step=0.05)] = 0.15
+    pedestal: Annotated[float, Between(0, 2000, step=10)] = 100.0
+    pigment: Annotated[float, Between(0, 0.5, step=0.01)] = 0.0
+    debris_per_mm2: Annotated[float, Between(0, 2000, step=1, unit="/mm²")] = 0.0
+    folds: Annotated[int, Between(0, 10)] = 0
+    blurred_fraction: Annotated[float, Between(0, 1, step=0.05)] = 0.0
+    saturated_fraction: Annotated[float, Between(0, 0.2, step=0.001)] = 0.0
+    unstained: Literal["none", "cd8", "pdl1", "s100", "sox10"] = "none"

@@ -37,9 +37,9 @@ class Truth:
     ----------
     cells
         ``label, x_um, y_um, kind, phenotype, s100_positive, sox10_positive, cd8_positive,
-        pdl1_positive, pdl1_rim_share, encircled, region, distance_to_margin_um, edge_censored,
-        touching_cd8``. ``pdl1_rim_share`` is the share of its rim that stains for PD-L1,
-        ``encircled`` the share of its border along which a PD-L1-positive neighbour lies.
+        pdl1_positive, pdl1_rim_share, encircled, pigmented, region, distance_to_margin_um,
+        edge_censored, touching_cd8``. ``pdl1_rim_share`` is the share of its rim that stains for
+        PD-L1, ``encircled`` the share of its border along which a PD-L1-positive neighbour lies.
         Without an interface the distance is NaN, every cell is edge censored, and region tells
         ``centre`` within the tumour from ``stroma`` outside. Touching is told for every cell,
         whatever its phenotype. A cell whose centroid lies off the tissue is ``excluded``.

@@ -4,7 +4,13 @@ from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.mapping import MarginMap, MarginParams, map_margin
 from immunescape.margin.shapes import analysed_tissue, control_mask, left_out
 from immunescape.margin.tissue import Tissue, TissueParams, tissue_mask
-from immunescape.margin.tumour import DerivedTumour, TumourParams, derive_tumour, find_tumour
+from immunescape.margin.tumour import (
+    DerivedTumour,
+    TumourParams,
+    compare_bandwidths,
+    derive_tumour,
+    find_tumour,
+)
 
 __all__ = [
     "DerivedTumour",
@@ -15,6 +21,7 @@ __all__ = [
     "TissueParams",
     "TumourParams",
     "analysed_tissue",
+    "compare_bandwidths",
     "control_mask",
     "derive_tumour",
     "find_tumour",

@@ -1,18 +1,25 @@
 """The tumour region, derived from where the tumour cells lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import shapely
 
-from immunescape.margin.grid import GridMask
+from immunescape.margin.grid import GridMask, rasterise
 from immunescape.margin.shapes import NO_TUMOUR, analysed_tissue, polygons_of
-from immunescape.params import Between, Params
+from immunescape.params import Between, Params, limits
 from immunescape.regions import Regions
 
-__all__ = ["DerivedTumour", "TumourParams", "derive_tumour", "find_tumour"]
+__all__ = [
+    "DerivedTumour",
+    "TumourParams",
+    "compare_bandwidths",
+    "derive_tumour",
+    "find_tumour",
+]
 
 _UPPER = 75
 """Percentile of the densities at the tumour cells that stands for the upper mode."""
@@ -144,6 +151,46 @@ def find_tumour(
             "the derived tumour region",
         )
     return DerivedTumour(_outlined(height, edge_um, tissue.frame_um), islands, lost, warnings)
+
+
+def compare_bandwidths(
+    points_um: npt.NDArray[np.float64],
+    tissue: GridMask,
+    params: TumourParams = TumourParams(),
+    *,
+    factors: tuple[float, ...] = (0.5, 2.0),
+    annotations: Regions | None = None,
+) -> pd.DataFrame:
+    """Tell how the derived region changes with the bandwidth.
+
+    Parameters
+    ----------
+    points_um, tissue, params, annotations
+        As in `find_tumour`.
+    factors
+        By what to multiply the bandwidth; one that leaves its range is held at its end.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a bandwidth, that of `params` first: ``bandwidth_um``, ``area_mm2`` of analysed
+        tissue in the region, ``iou`` with the region of the first row (NaN if both are empty).
+    """
+    analysed = analysed_tissue(tissue, annotations or Regions())
+    allowed = limits(TumourParams)["bandwidth_um"]
+    rows = []
+    main: npt.NDArray[np.bool_] | None = None
+    for factor in (1.0, *factors):
+        bandwidth = float(np.clip(factor * params.bandwidth_um, allowed.min, allowed.max))
+        region = derive_tumour(
+            points_um, tissue, replace(params, bandwidth_um=bandwidth), annotations=annotations
+        )
+        inside = rasterise(region, analysed).mask & analysed.mask
+        main = inside if main is None else main
+        either = int((main | inside).sum())
+        iou = int((main & inside).sum()) / either if either else np.nan
+        rows.append((bandwidth, analysed.with_mask(inside).area_um2() / 1e6, iou))
+    return pd.DataFrame(rows, columns=["bandwidth_um", "area_mm2", "iou"])
 
 
 def _without_small(

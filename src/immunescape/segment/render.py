@@ -5,9 +5,24 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["distort", "render_stain", "warp"]
+__all__ = [
+    "DEBRIS_SPECKS",
+    "HAZE_PX",
+    "HAZE_SHARE",
+    "distort",
+    "render_stain",
+    "warp",
+]
 
 Image = npt.NDArray[np.float32]
+
+# Ranges that training has seen, named so that an evaluation can stay out of them.
+HAZE_PX = (6.0, 15.0)
+"""Standard deviation of the blur of light from out of focus."""
+HAZE_SHARE = (0.0, 0.15)
+"""Share of the light that comes from out of focus."""
+DEBRIS_SPECKS = (1, 12)
+"""Specks on a patch that has any, the upper end left out."""
 
 
 def render_stain(
@@ -55,7 +70,7 @@ def render_stain(
         image += rng.uniform(0.05, 0.5) * blurred
     image += rng.uniform(0.0, 0.2) * _slow(shape, rng)
     if rng.random() < 0.5:
-        image += rng.uniform(0.0, 0.15) * ndi.gaussian_filter(sharp, rng.uniform(6.0, 15.0))
+        image += rng.uniform(*HAZE_SHARE) * ndi.gaussian_filter(sharp, rng.uniform(*HAZE_PX))
     if membranes is not None:
         image += rng.uniform(0.02, 0.3) * ndi.gaussian_filter(
             membranes.astype(np.float32) * _slow(shape, rng), rng.uniform(0.5, 1.5)
@@ -187,7 +202,7 @@ def _debris(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
     from scipy import ndimage as ndi
 
     image = np.zeros(shape, dtype=np.float32)
-    count = int(rng.integers(1, 12))
+    count = int(rng.integers(*DEBRIS_SPECKS))
     sigma = rng.uniform(0.5, 1.6)
     spots = rng.integers(0, shape, (count, 2))
     image[spots[:, 0], spots[:, 1]] = rng.uniform(0.5, 3.0, count) * 2 * np.pi * sigma**2

@@ -1,6 +1,14 @@
 """Simulated multiplex-immunofluorescence fields of melanoma, with their truth beside them."""
 
 from immunescape.simulate.artefacts import ARTEFACTS
+from immunescape.simulate.evaluation import (
+    EVALUATION,
+    FIRST_EVALUATION_SEED,
+    KEPT_SETTINGS,
+    evaluation_field,
+    evaluation_params,
+    is_kept,
+)
 from immunescape.simulate.field import (
     TIMEPOINTS,
     SimulatedField,
@@ -15,6 +23,9 @@ from immunescape.simulate.truth import Truth
 __all__ = [
     "ARTEFACTS",
     "CHANNELS",
+    "EVALUATION",
+    "FIRST_EVALUATION_SEED",
+    "KEPT_SETTINGS",
     "KINDS",
     "SCENARIOS",
     "TIMEPOINTS",
@@ -22,6 +33,9 @@ __all__ = [
     "Scenario",
     "SimulatedField",
     "Truth",
+    "evaluation_field",
+    "evaluation_params",
+    "is_kept",
     "simulate_field",
     "simulate_patient",
     "write_field",

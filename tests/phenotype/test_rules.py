@@ -31,6 +31,7 @@ SIGNS = {"+": 10.0, "-": 1.0, "?": NAN}
 
 def panel_of(*markers):
     known = {**EXPECTED_MARKERS, "s100_sox10": "cell", "pd1": "membrane"}
+    known |= dict.fromkeys(("cd3", "cd68"), "membrane")
     nuclear = Stain(channel="DAPI", marker="dapi", compartment="nucleus", role="nuclear")
     stains = [Stain(channel=m.upper(), marker=m, compartment=known[m]) for m in markers]
     return Panel((nuclear, *stains))

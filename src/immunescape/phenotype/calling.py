@@ -38,8 +38,9 @@ class Calls:
     cells
         The cell table with ``<marker>_positive`` (nullable boolean) for every gated or imported
         marker, ``phenotype`` (``tumour``, ``cd8_t``, ``other``, ``unknown``), ``is_tumour``
-        (nullable boolean: an unknown cell may still be known to be no tumour cell) and
-        ``conflict`` (positive for SOX10 and CD8).
+        (nullable boolean: an unknown cell may still be known to be no tumour cell), ``conflict``
+        (positive for SOX10 and CD8) and ``s100_only`` (nullable boolean: S100+ SOX10- and
+        ``other``; missing where a missing call could make it so).
     callable_phenotypes
         Phenotypes that this panel can show at all: a count of 0 of any other says nothing.
     dropped
@@ -109,7 +110,7 @@ def call_phenotypes(
         dropped, callable_phenotypes = (), frozenset(phenotype) - {"unknown"} | callable_phenotypes
     else:
         phenotype = decide(usable, calls, inside_tumour, len(cells))
-        tumour_or_not = decide(_coarse(usable), calls, inside_tumour, len(cells))
+        tumour_or_not = decide(_either(usable, "other", "tumour"), calls, inside_tumour, len(cells))
     known = cells.with_columns(
         {
             "phenotype": pd.array(phenotype, dtype="str"),
@@ -124,9 +125,23 @@ def call_phenotypes(
     none = np.full(len(cells), -1, dtype=np.int8)
     sox10, s100, cd8 = (calls.get(m, none) for m in ("sox10", "s100", "cd8"))
     conflict = (sox10 == 1) & (cd8 == 1)
-    elsewhere = int(((s100 == 1) & (sox10 == 0) & (phenotype == "other")).sum())
+    s100_only = (s100 == 1) & (sox10 == 0) & (phenotype == "other")
+    may_be = (s100 != 0) & (sox10 != 1)
+    if imported is not None and imported.has_phenotype:
+        may_be &= np.isin(phenotype.astype(str), ("other", "unknown"))
+    else:
+        as_if = calls | {"s100": np.where(may_be, 1, s100), "sox10": np.where(may_be, 0, sox10)}
+        kind = decide(_either(usable, "tumour", "other"), as_if, inside_tumour, len(cells))
+        may_be &= kind != "tumour"
+    elsewhere = int(s100_only.sum())
     positives = {f"{marker}_positive": column.array for marker, column in columns.items()}
-    table = known.with_columns({**positives, "conflict": conflict})
+    table = known.with_columns(
+        {
+            **positives,
+            "conflict": conflict,
+            "s100_only": pd.arrays.BooleanArray(s100_only, may_be & ~s100_only),
+        }
+    )
     warnings = (
         *dropped,
         *(imported.notes if imported else ()),
@@ -137,9 +152,9 @@ def call_phenotypes(
     return Calls(table, callable_phenotypes, dropped, elsewhere, warnings)
 
 
-def _coarse(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Return rules that only tell tumour cells from all others."""
-    return tuple(r if r.phenotype == "tumour" else replace(r, phenotype="other") for r in rules)
+def _either(rules: tuple[Rule, ...], most: str, apart: str) -> tuple[Rule, ...]:
+    """Return rules that tell one phenotype from all others, which get the name `most`."""
+    return tuple(r if r.phenotype == apart else replace(r, phenotype=most) for r in rules)
 
 
 def _counted(count: int, what: str) -> tuple[str, ...]:

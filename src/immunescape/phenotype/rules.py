@@ -1,5 +1,6 @@
 """Rules that make a phenotype of positive and negative markers; what is missing stays unknown."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ __all__ = ["DEFAULT_RULES", "PHENOTYPES", "Place", "Rule", "applicable", "decide
 
 Place = Literal["anywhere", "tumour", "outside_tumour"]
 _PLACES: tuple[Place, ...] = ("anywhere", "tumour", "outside_tumour")
+_NOTHING = -1
 
 Calls3 = npt.NDArray[np.int8]
 """Three-valued calls, ``(n,)``: 1 positive, 0 negative, -1 missing."""
@@ -36,7 +38,8 @@ class Rule:
     Raises
     ------
     StudyError
-        If the phenotype or the place is unknown, or no marker is positive.
+        If the phenotype or the place is unknown, no marker is positive, or the markers are no
+        list of keys that a cell can meet.
     """
 
     phenotype: str
@@ -49,7 +52,7 @@ class Rule:
         if self.phenotype not in PHENOTYPES[:-1]:
             raise StudyError(
                 f"a rule has the phenotype {self.phenotype!r}; "
-                f"give one of {', '.join(PHENOTYPES[:-1])}"
+                f"give one of {', '.join(PHENOTYPES[:-1])}: cells of any further kind are other"
             )
         if self.place not in _PLACES:
             raise StudyError(
@@ -60,6 +63,27 @@ class Rule:
             raise StudyError(
                 f"a rule of {self.phenotype} has no positive marker; name at least one"
             )
+        for name in ("positive", "negative", "unless"):
+            self._check_markers(name, getattr(self, name))
+        if both := sorted({*self.positive} & {*self.negative}):
+            raise StudyError(
+                f"the rule of {self.phenotype} asks for {both[0]} to be positive and negative; "
+                "remove one of them"
+            )
+
+    def _check_markers(self, name: str, markers: tuple[str, ...]) -> None:
+        if len(markers) > 1 and all(len(marker) == 1 for marker in markers):
+            word = "".join(markers)  # text where a list is meant comes as its letters
+            raise StudyError(
+                f"the rule of {self.phenotype} has {name} = {word!r}; write a list of markers, "
+                f'such as ["{word}"]'
+            )
+        for marker in markers:
+            if not re.fullmatch(r"[a-z0-9_]+", marker):
+                raise StudyError(
+                    f"the rule of {self.phenotype} has the marker {marker!r}; give its key in "
+                    "lower-case letters, digits and underscores, such as cd8"
+                )
 
 
 DEFAULT_RULES = (
@@ -147,17 +171,17 @@ def decide(
     n
         Number of cells.
     """
-    result = np.full(n, "", dtype=object)
+    result = np.full(n, _NOTHING, dtype=np.int8)
     undecided = np.ones(n, dtype=bool)
     for rule in (*rules, None):
         met = np.ones(n, dtype=np.int8) if rule is None else _met(rule, calls, inside_tumour, n)
-        name = "other" if rule is None else rule.phenotype
+        name = PHENOTYPES.index("other" if rule is None else rule.phenotype)
         possible = undecided & (met != 0)
-        differs = possible & (result != "") & (result != name)
-        result[possible & (result == "")] = name
-        result[differs] = "unknown"
+        differs = possible & (result != _NOTHING) & (result != name)
+        result[possible & (result == _NOTHING)] = name
+        result[differs] = PHENOTYPES.index("unknown")
         undecided &= ~((met == 1) | differs)
-    return result
+    return np.array(PHENOTYPES, dtype=object)[result]
 
 
 def _met(

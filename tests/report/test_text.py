@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from immunescape.report import NOT_FOR_DIAGNOSIS, headline_tables
-from immunescape.results import REGION_NAMES, SUMMARY_COLUMNS
+from immunescape.results import REGION_NAMES, SENSITIVITY_COLUMNS, SUMMARY_COLUMNS
 
 _FRACTIONS = ("pdl1_negative_fraction_touching_cd8", "pdl1_negative_fraction_not_touching_cd8")
 
@@ -31,7 +31,14 @@ def summary(negative=30, note="", **density):
                 )
             )  # fmt: skip
         rows.append(
-            row("pdl1_induction_log_odds_ratio", phenotype, value=-2.154, ci_low=-3.2, ci_high=-1.1)
+            row(
+                "pdl1_induction_log_odds_ratio",
+                phenotype,
+                value=-2.154,
+                ci_low=-3.2,
+                ci_high=-1.1,
+                p_value=0.0123,
+            )
         )
     for i, region in enumerate(REGION_NAMES):
         values = {"value": 100.0 + i, "ci_low": 90.0, "ci_high": 1234.6} | density
@@ -58,15 +65,15 @@ def test_three_tables_in_the_order_of_the_slides():
 
 def test_numbers_of_each_table():
     text = headline_tables({"baseline": {"summary": summary()}})
-    assert line(text, "tumour, touching CD8").split()[-9:] == [
-        "75.0", "%", "65.0", "%", "to", "85.0", "%", "30", "40",
+    assert line(text, "tumour, touching CD8").split()[-10:] == [
+        "75.0", "%", "65.0", "to", "85.0", "%", "-", "30", "/", "40",
     ]  # fmt: skip
     assert line(text, "tumour, not touching").split()[3:5] == ["25.0", "%"]
     assert line(text, "inner margin").split()[2:] == ["101", "(90.0", "to", "1235)"]
     assert line(text, "margin / centre").split()[3:] == ["1.50", "(0.876", "to", "2.00)"]
     # positive, negative, all, odds
     last = line(text, "tumour, touching CD8", "3. ").split()[4:]
-    assert last == ["10", "30", "40", "-2.15", "(-3.20", "to", "-1.10)"]
+    assert last == ["10", "30", "40", "-2.15", "(-3.20", "to", "-1.10)", "0.012"]
     assert line(text, "other, not touching", "3. ").split()[-3:] == ["30", "10", "40"]
 
 
@@ -85,7 +92,7 @@ def test_what_is_not_evaluable_says_why_once():
     density = lost["metric"] == "cd8_density"
     lost.loc[density, ["evaluable", "reason"]] = [False, "CD8: no channel shows it"]
     text = headline_tables({"a": {"summary": lost}, "b": {"summary": summary()}})
-    assert text.count("CD8: no channel shows it") == 1
+    assert " ".join(text.split()).count("CD8: no channel shows it") == 1
     said = line(text, "not evaluable")
     assert said.startswith("not evaluable: a (centre, inner margin,")
     assert "b" not in said.split(":")[1]
@@ -98,10 +105,89 @@ def test_counts_stay_where_a_fraction_is_not_evaluable():
     few.loc[few["metric"] == _FRACTIONS[0], "evaluable"] = False
     few.loc[few["metric"] == _FRACTIONS[0], "reason"] = "19 cells, 20 needed"
     text = headline_tables({"a": {"summary": few}})
-    assert line(text, "tumour, touching CD8").split()[-4:] == ["-", "-", "30", "40"]
+    assert line(text, "tumour, touching CD8").split()[-6:] == ["-", "-", "-", "30", "/", "40"]
     assert (
         "not evaluable: a (tumour, touching CD8, other, touching CD8): 19 cells, 20 needed" in text
     )
+
+
+def test_the_headline_at_both_ends_of_the_pdl1_gate():
+    table = summary()
+    first = (table["metric"] == _FRACTIONS[0]) & (table["phenotype"] == "tumour")
+    table.loc[first, ["gate_low_value", "gate_high_value"]] = [0.5, 0.8]
+    text = headline_tables({"a": {"summary": table}})
+    assert "50.0 to 80.0 %" in line(text, "tumour, touching CD8")
+    assert line(text, "tumour, not touching").split()[-4] == "-"
+    table.loc[first, "gate_high_value"] = np.nan
+    assert "50.0 to ? %" in headline_tables({"a": {"summary": table}})
+
+
+def test_gates_that_nobody_confirmed_are_marked_where_the_headline_stands():
+    note = "3 cells left out; automatic gate not confirmed: pdl1@tumour, cd8"
+    text = headline_tables({"a": {"summary": summary(note=note)}, "b": {"summary": summary()}})
+    first, second = (x for x in text.splitlines() if x.split()[:1] in (["a"], ["b"]) and "%" in x)
+    assert "75.0 %*" in first
+    assert "75.0 % " in second
+    assert "\n* automatic gate not confirmed: pdl1@tumour, cd8 (a)\n" in text
+    assert text.count("automatic gate") == 1
+    assert "note: a (tumour, touching CD8): 3 cells left out" in text
+
+
+def sensitivity(*rows):
+    table = pd.DataFrame(
+        [
+            {
+                "kind": kind, "variant": variant, "metric": _FRACTIONS[0], "phenotype": "tumour",
+                "region": "tissue", "value": value, "main_value": 0.75,
+                "difference": value - 0.75, "evaluable": value == value,
+                "reason": "" if value == value else "5 cells, 20 needed",
+            }
+            for kind, variant, value in rows
+        ]
+    )  # fmt: skip
+    return table.reindex(columns=list(SENSITIVITY_COLUMNS))
+
+
+def test_how_far_the_headline_moves():
+    judged = sensitivity(
+        ("statistic", "membrane_mean", 0.72), ("statistic", "membrane_p35", 0.8),
+        ("gate", "pdl1_low", 0.62), ("gate", "pdl1_high", 0.9), ("gate", "cd8_low", 0.76),
+        ("phenotype", "sox10_alone", np.nan),
+    )  # fmt: skip
+    text = headline_tables({"a": {"summary": summary(), "sensitivity": judged}})
+    assert line(text, "membrane reading").split() == [
+        "a", "membrane", "reading", "72.0", "%", "(membrane_mean)", "80.0", "%", "(membrane_p35)",
+        "+5.0",
+    ]  # fmt: skip
+    wide = line(text, "gate range", "4. ").split()
+    assert wide == [
+        "gate",
+        "range",
+        "62.0",
+        "%",
+        "(pdl1_low)",
+        "90.0",
+        "%",
+        "(pdl1_high)",
+        "+15.0!",
+    ]
+    assert "! moves by more than 10 points" in text
+    assert "not evaluable: a (tumour markers: sox10_alone): 5 cells, 20 needed" in text
+
+
+def test_no_fourth_table_where_nothing_was_judged_otherwise():
+    empty = {"summary": summary(), "sensitivity": sensitivity().iloc[:0]}
+    assert "4. " not in headline_tables({"a": empty})
+
+
+def test_everything_fits_a_terminal_of_100_columns():
+    note = "automatic gate not confirmed: pdl1@tumour, pdl1@non_tumour, cd8, sox10, s100; " + (
+        "27 of 1234 cells are nearer to the frame than to the interface; " * 2
+    )
+    judged = sensitivity(("statistic", "membrane_fraction", 0.7), ("gate", "pdl1_high", 0.9))
+    tables = {"summary": summary(note=note), "sensitivity": judged}
+    text = headline_tables(dict.fromkeys(("P01_baseline", "P01_response", "P01_relapse"), tables))
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_notes_are_printed_for_the_headline():

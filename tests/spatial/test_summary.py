@@ -70,7 +70,7 @@ def test_headline_by_hand():
     assert (odds["numerator"], odds["denominator"]) == (4, 6)
     assert (odds["unit"], odds["ci_method"], odds["evaluable"]) == ("log_odds", "woolf", True)
     assert math.isnan(odds["p_value"])
-    assert odds["reason"].startswith("no p value: no 50 µm block")
+    assert odds["reason"].startswith("no p value: no cell here touches")
     assert not at(summary, ODDS, "other")["evaluable"]
 
 

@@ -24,7 +24,7 @@ from immunescape.spatial.sensitivity import (
     sox10_alone,
     sox10_alternative,
 )
-from immunescape.spatial.stains import unproven_stains
+from immunescape.spatial.stains import control_positives, unproven_stains
 from immunescape.spatial.summary import summarise
 from immunescape.spatial.touching import add_contact_columns, contact_table
 
@@ -39,6 +39,7 @@ __all__ = [
     "add_contact_columns",
     "band_table",
     "contact_table",
+    "control_positives",
     "count_within",
     "find_contacts",
     "log_odds_ratio",

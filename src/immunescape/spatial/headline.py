@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from immunescape.cells import CellTable
 from immunescape.results import REGION_NAMES
+from immunescape.spatial.induction import NO_P
 from immunescape.spatial.intervals import log_odds_ratio
 from immunescape.spatial.kinds import PHENOTYPES
 from immunescape.spatial.notes import edge_note, join, unread_note
@@ -38,7 +39,6 @@ def headline_rows(
     source: Source,
     neighbourhoods: Mapping[str, npt.NDArray[np.bool_]],
     p_values: Mapping[str, npt.NDArray[np.float64]] | None = None,
-    no_p: str = "",
 ) -> Iterator[dict[str, Any]]:
     """Rows of the fractions and of the log odds ratio.
 
@@ -49,9 +49,7 @@ def headline_rows(
     neighbourhoods
         Whether each cell is near a CD8 T cell, by definition of near.
     p_values
-        Of the log odds ratio by contact, ``(7,)`` by phenotype.
-    no_p
-        Why they cannot be computed, where they cannot.
+        Of the log odds ratio by contact, ``(7,)`` by phenotype; NaN where there is none.
     """
     resampling, kinds = source.resampling, source.kinds
 
@@ -79,10 +77,9 @@ def headline_rows(
         for p, phenotype in enumerate(_OF):
             for r, region in enumerate(REGION_NAMES):
                 p_value, note = np.nan, ""
-                if name == "contact":
-                    note = no_p
-                    if p_values is not None:
-                        p_value = float(p_values[phenotype][r])
+                if name == "contact" and p_values is not None:
+                    p_value = float(p_values[phenotype][r])
+                    note = NO_P if np.isnan(p_value) else ""
                 group = _Group(
                     source,
                     {"phenotype": phenotype, "region": region, "neighbourhood": name},

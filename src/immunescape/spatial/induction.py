@@ -11,7 +11,10 @@ from immunescape.spatial.density import band_of
 from immunescape.spatial.kinds import PHENOTYPES, REGION_MEMBERS, Kinds
 from immunescape.spatial.permutation import permutation_p, relabelling_strata
 
-__all__ = ["induction_p"]
+__all__ = ["NO_P", "induction_p"]
+
+NO_P = "no p value: no cell here touches one that could be CD8 instead of its neighbours in 50 µm"
+"""Why there is none where relabelling changes nothing."""
 
 _OF = ("tumour", "other")
 _LEFT_OUT = -2
@@ -24,7 +27,7 @@ def induction_p(
     ends: tuple[Any, Any],
     *,
     seed: int,
-) -> tuple[dict[str, npt.NDArray[np.float64]] | None, str]:
+) -> dict[str, npt.NDArray[np.float64]]:
     """Return the p values of the log odds ratio of PD-L1 by contact.
 
     Parameters
@@ -40,11 +43,10 @@ def induction_p(
 
     Returns
     -------
-    p_values
-        ``(7,)`` by phenotype ``tumour`` and ``other``; None where relabelling changes nothing.
-    reason
-        Why there is none; empty where there is one. A cell left out of the regions is relabelled
-        among its like alone.
+    dict
+        ``(7,)`` by phenotype ``tumour`` and ``other``; NaN where relabelling changes nothing: no
+        cell of the region touches one that could be CD8 in another draw, or could be it itself. A
+        cell left out of the regions is relabelled among its like alone.
     """
     cd8 = kinds.phenotype == PHENOTYPES.index("cd8_t")
     free = kinds.phenotype != PHENOTYPES.index("tumour")
@@ -53,19 +55,29 @@ def induction_p(
     strata = int(stratum.max(initial=-1)) + 1
     held = np.bincount(stratum[cd8], minlength=strata)
     size = np.bincount(stratum[free], minlength=strata)
-    if not ((held > 0) & (held < size)).any():
-        return None, "no p value: no 50 µm block of a band holds CD8 T cells beside other cells"
+    moving = free & ((held > 0) & (held < size))[stratum]
+
     group = np.full(len(cells), -1, np.int64)
     for i, phenotype in enumerate(_OF):
         mine = (kinds.region < 4) & (kinds.phenotype == PHENOTYPES.index(phenotype))
         group[mine] = 4 * i + kinds.region[mine]
     members = np.kron(np.eye(len(_OF), dtype=np.int64), REGION_MEMBERS[:, :4])
+    a, b = ends
+    changes = moving & ~cd8
+    changes[a[moving[b]]] = True
+    changes[b[moving[a]]] = True
+    looked = changes & (group >= 0) & (kinds.pdl1 > 0)
+    tells = members @ np.bincount(group[looked], minlength=members.shape[1]) > 0
+    if not tells.any():
+        return {phenotype: np.full(len(REGION_MEMBERS), np.nan) for phenotype in _OF}
+
     order = np.lexsort(cells.points_um.T)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     found = permutation_p(
-        place[ends[0]], place[ends[1]],
+        place[a], place[b],
         cd8[order], free[order], stratum[order], kinds.pdl1[order], group[order],
         members, seed=seed,
     )  # fmt: skip
-    return dict(zip(_OF, found.reshape(len(_OF), -1), strict=True)), ""
+    by_phenotype = np.where(tells, found, np.nan).reshape(len(_OF), -1)
+    return dict(zip(_OF, by_phenotype, strict=True))

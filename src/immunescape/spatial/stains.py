@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
+
 from immunescape.cells import CellTable
 from immunescape.spatial.kinds import PHENOTYPES, Kinds, kinds_of
 from immunescape.spatial.rows import SummaryParams
 
-__all__ = ["no_control", "unproven_of", "unproven_stains"]
+__all__ = ["control_positives", "no_control", "unproven_of", "unproven_stains"]
 
 _CD8 = PHENOTYPES.index("cd8_t")
 _OTHER = PHENOTYPES.index("other")
@@ -80,6 +83,33 @@ def unproven_of(
     if "pdl1" in found:
         found["pdl1"] += ": stain failure cannot be told from biology"
     return found
+
+
+def control_positives(cells: CellTable, inside: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """Count the cells in tissue drawn as control that show that a stain worked.
+
+    Parameters
+    ----------
+    cells
+        Called cells: ``phenotype``, and ``pdl1_positive`` where PD-L1 was gated.
+    inside
+        Whether each cell lies in the control tissue, ``(n,)``.
+
+    Returns
+    -------
+    dict
+        ``cd8``: CD8 T cells; ``pdl1``: PD-L1-positive cells that are not tumour cells. They are
+        the `control_cells` of the summary.
+    """
+    phenotype = cells["phenotype"].astype(object).to_numpy(object)
+    positive = np.zeros(len(cells), bool)
+    if "pdl1_positive" in cells:
+        column = cells["pdl1_positive"].astype("boolean")
+        positive = column.fillna(False).to_numpy(bool)
+    return {
+        "cd8": int((inside & (phenotype == "cd8_t")).sum()),
+        "pdl1": int((inside & positive & (phenotype != "tumour")).sum()),
+    }
 
 
 def no_control(

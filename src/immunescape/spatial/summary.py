@@ -121,11 +121,11 @@ def summarise(
     )
     if regions is None:
         regions = region_counts(source.kinds, areas, density, source.resampling)
-    p_values, no_p = None, ""
-    if not (source.needs("cd8", "pdl1") or source.no_control):
-        p_values, no_p = induction_p(cells, source.kinds, areas, judge.ends(), seed=seed)
+    p_values = None
+    if not (source.needs("tumour", "cd8", "pdl1") or source.no_control):
+        p_values = induction_p(cells, source.kinds, areas, judge.ends(), seed=seed)
     rows = [
-        *headline_rows(source, near_cd8(cells), p_values, no_p),
+        *headline_rows(source, near_cd8(cells), p_values),
         *cd8_rows(source, regions),
         *score_rows(source, cells),
         *membrane_rows(source, cells, background_subtracted=background_subtracted),

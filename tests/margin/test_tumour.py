@@ -61,7 +61,7 @@ def test_a_tumour_that_leaves_the_frame_ends_at_the_frame():
     assert found.bounds[3] == 1000
     assert found.area == pytest.approx(400_000, rel=0.02)
     mapped = map_margin(WHOLE, Regions(), found, "derived")
-    assert mapped.areas.margin_length_mm == pytest.approx(1.0, rel=0.05)
+    assert mapped.areas.margin_length_mm == pytest.approx(1.0, rel=0.08)
 
 
 def test_at_the_free_edge_of_the_section_there_is_no_margin():

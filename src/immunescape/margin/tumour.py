@@ -35,7 +35,10 @@ class TumourParams(Params):
     Parameters
     ----------
     bandwidth_um
-        Standard deviation of the kernel that turns tumour cells into a density.
+        Standard deviation of the kernel that turns tumour cells into a density: what lies closer
+        together than about this is one tumour.
+    edge_bandwidth_um
+        Standard deviation of the finer kernel that places the outline, within one bandwidth.
     edge_fraction
         The outline runs where the density falls to this share of what tumour cells nearby have.
     min_density_fraction
@@ -51,8 +54,9 @@ class TumourParams(Params):
         that the frame cuts.
     """
 
-    bandwidth_um: Annotated[float, Between(5, 200, step=1, unit="µm")] = 20.0
-    edge_fraction: Annotated[float, Between(0.1, 0.9, step=0.05)] = 0.6
+    bandwidth_um: Annotated[float, Between(5, 200, step=1, unit="µm")] = 25.0
+    edge_bandwidth_um: Annotated[float, Between(5, 200, step=1, unit="µm")] = 15.0
+    edge_fraction: Annotated[float, Between(0.1, 0.9, step=0.05)] = 0.65
     min_density_fraction: Annotated[float, Between(0.0, 1.0, step=0.05)] = 0.4
     min_density_per_mm2: Annotated[float, Between(0, 20000, step=50, unit="1/mm²")] = 500.0
     min_area_um2: Annotated[float, Between(0, 1e6, step=500, unit="µm²")] = 5000.0
@@ -106,7 +110,10 @@ def find_tumour(
     The density is per area of analysed tissue, so that neither the frame nor glass nor an
     exclusion lowers it, and it is of tumour cells alone, so that other cells between them do not
     shrink the region. Its reference is the mean density of the tumour cells within two
-    bandwidths: a nest that is sparser than the next keeps its true outline.
+    bandwidths: a nest that is sparser than the next keeps its true outline. What is tumour is
+    decided with the full bandwidth, so that gaps between cells make no holes; where its outline
+    runs, with the finer one, because a wide kernel cuts corners and fills bays, and a few µm of a
+    crowded rim taken for tumour change the density inside.
 
     Parameters
     ----------
@@ -129,20 +136,14 @@ def find_tumour(
             points = points[~drawn.covers(role, points)]
     if not len(points):
         return DerivedTumour(shapely.MultiPolygon())
-    coarse = max(int(params.bandwidth_um / 5 / tissue.grid_um), 1)
-    cells, area, edge_um = _coarsen(points, analysed, coarse)
-    sigma = params.bandwidth_um / edge_um
-    density = _ratio(_smooth(cells, sigma), _smooth(area, sigma) * edge_um**2) * 1e6
-    rows, columns = np.nonzero(cells)
-    upper = float(np.percentile(np.repeat(density[rows, columns], cells[rows, columns].astype(int)),
-                                _UPPER))  # fmt: skip
-    nearby = _ratio(_smooth(cells * density, 2 * sigma), _smooth(cells, 2 * sigma))
-    needed = np.maximum(
-        params.edge_fraction * np.maximum(nearby, params.min_density_fraction * upper),
-        params.min_density_per_mm2,
-    )
-    height = np.clip(density / needed - 1, -1, 1)
-    height, islands, lost = _without_small(height, cells, area * edge_um**2, params)
+    finest = min(params.edge_bandwidth_um, params.bandwidth_um)
+    ground = _coarsen(points, analysed, max(int(finest / 4 / tissue.grid_um), 1))
+    needed, density = _needed(ground, params)
+    height, islands, lost = _without_small(density / needed - 1, ground, params)
+    if params.edge_bandwidth_um < params.bandwidth_um:
+        fine = ground.density_per_mm2(params.edge_bandwidth_um)
+        placed = fine / needed - 1 + _pull(height > 0, params.bandwidth_um / ground.edge_um)
+        height, _, _ = _without_small(placed, ground, params)
     warnings: tuple[str, ...] = ()
     if islands:
         warnings = (
@@ -150,7 +151,48 @@ def find_tumour(
             f"{params.min_area_um2:g} µm² or {params.min_island_cells} cells and are left out of "
             "the derived tumour region",
         )
-    return DerivedTumour(_outlined(height, edge_um, tissue.frame_um), islands, lost, warnings)
+    region = _outlined(np.clip(height, -1, 1), ground.edge_um, tissue.frame_um)
+    return DerivedTumour(region, islands, lost, warnings)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """Tumour cells and the share of analysed tissue on a grid coarser than the working grid."""
+
+    cells: npt.NDArray[np.float64]
+    tissue: npt.NDArray[np.float64]
+    edge_um: float
+
+    def density_per_mm2(self, bandwidth_um: float) -> npt.NDArray[np.float64]:
+        """Return tumour cells per area of tissue, both smoothed."""
+        sigma = bandwidth_um / self.edge_um
+        area_mm2 = _smooth(self.tissue, sigma) * self.edge_um**2 / 1e6
+        return _ratio(_smooth(self.cells, sigma), area_mm2)
+
+
+def _needed(
+    ground: _Ground, params: TumourParams
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the density that makes a place tumour, and the density there is."""
+    density = ground.density_per_mm2(params.bandwidth_um)
+    cells = ground.cells
+    at_cells = np.repeat(density[cells > 0], cells[cells > 0].astype(int))
+    upper = float(np.percentile(at_cells, _UPPER))
+    sigma = 2 * params.bandwidth_um / ground.edge_um
+    nearby = _ratio(_smooth(cells * density, sigma), _smooth(cells, sigma))
+    reference = np.maximum(nearby, params.min_density_fraction * upper)
+    return np.maximum(params.edge_fraction * reference, params.min_density_per_mm2), density
+
+
+def _pull(inside: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.float64]:
+    """Return what keeps an outline near another: 0 there, 2 and more at its reach, in cells."""
+    from scipy import ndimage as ndi
+
+    if inside.all() or not inside.any():
+        return np.where(inside, 2.0, -2.0)
+    within, beyond = ndi.distance_transform_edt(inside), ndi.distance_transform_edt(~inside)
+    away = np.where(inside, within - 0.5, 0.5 - beyond) / reach
+    return np.asarray(2 * np.clip(away, -1, 1) ** 3, np.float64)
 
 
 def compare_bandwidths(
@@ -194,18 +236,15 @@ def compare_bandwidths(
 
 
 def _without_small(
-    height: npt.NDArray[np.float64],
-    cells: npt.NDArray[np.float64],
-    area_um2: npt.NDArray[np.float64],
-    params: TumourParams,
+    height: npt.NDArray[np.float64], ground: _Ground, params: TumourParams
 ) -> tuple[npt.NDArray[np.float64], int, int]:
     """Sink small islands, then fill small patches between; count islands lost and their cells."""
     from scipy import ndimage as ndi
 
-    height = height.copy()
+    height, area_um2 = height.copy(), ground.tissue * ground.edge_um**2
     islands, number = ndi.label(height > 0)
     index = np.arange(number + 1)
-    land, count = (ndi.sum_labels(values, islands, index) for values in (area_um2, cells))
+    land, count = (ndi.sum_labels(values, islands, index) for values in (area_um2, ground.cells))
     small = (land < params.min_area_um2) | (count < params.min_island_cells)
     small[0] = False
     height[small[islands]] = -1.0
@@ -223,10 +262,8 @@ def _without_small(
     return height, int(lost.sum()), int(count[lost].sum())
 
 
-def _coarsen(
-    points: npt.NDArray[np.float64], tissue: GridMask, factor: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
-    """Return cells and share of tissue on a grid ``factor`` times coarser, and its edge."""
+def _coarsen(points: npt.NDArray[np.float64], tissue: GridMask, factor: int) -> _Ground:
+    """Count cells and tissue on a grid ``factor`` times coarser."""
     rows, columns = (-(-n // factor) for n in tissue.mask.shape)
     row, column = (i // factor for i in tissue.index(points))
     cells = np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns)
@@ -239,7 +276,7 @@ def _coarsen(
         by_row * tissue.heights_um[:, None], np.arange(0, tissue.mask.shape[0], factor), axis=0
     )
     edge_um = factor * tissue.grid_um
-    return cells.astype(np.float64), area / edge_um**2, edge_um
+    return _Ground(cells.astype(np.float64), area / edge_um**2, edge_um)
 
 
 def _smooth(values: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:

@@ -2,10 +2,12 @@ import doctest
 
 import pytest
 
-from immunescape.spatial import intervals, kinds
+from immunescape.spatial import intervals, kinds, sensitivity, stains
 
 
-@pytest.mark.parametrize("module", [intervals, kinds], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [intervals, kinds, sensitivity, stains], ids=lambda module: module.__name__
+)
 def test_examples_in_docstrings_are_true(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

@@ -1,7 +1,9 @@
 """What each cell is: gates make markers positive, rules make phenotypes of them."""
 
 from immunescape.phenotype.calling import Calls, call_phenotypes
-from immunescape.phenotype.gates import Gate, fit_gate, gate_table, gate_warnings, in_parent
+from immunescape.phenotype.fitting import fit_gate
+from immunescape.phenotype.gate_files import GateFile, load_gates, read_gates
+from immunescape.phenotype.gates import Gate, gate_table, gate_warnings, in_parent
 from immunescape.phenotype.gating import (
     gate_by_parent,
     gate_lineage,
@@ -9,16 +11,9 @@ from immunescape.phenotype.gating import (
     spec_warnings,
     statistic_of,
 )
-from immunescape.phenotype.methods import (
-    Fixed,
-    GaussianMixture,
-    Method,
-    NoThreshold,
-    Otsu,
-    Populations,
-    Tail,
-    Threshold,
-)
+from immunescape.phenotype.methods import Fixed, GaussianMixture, Method, Otsu, Tail
+from immunescape.phenotype.pooling import Group, Pool, Slidemate
+from immunescape.phenotype.populations import NoThreshold, Populations, Threshold
 from immunescape.phenotype.rules import DEFAULT_RULES, PHENOTYPES, Rule
 from immunescape.phenotype.specs import PARENTS, GateParams, GateSpec, parse_gate
 
@@ -29,14 +24,18 @@ __all__ = [
     "Calls",
     "Fixed",
     "Gate",
+    "GateFile",
     "GateParams",
     "GateSpec",
     "GaussianMixture",
+    "Group",
     "Method",
     "NoThreshold",
     "Otsu",
+    "Pool",
     "Populations",
     "Rule",
+    "Slidemate",
     "Tail",
     "Threshold",
     "call_phenotypes",
@@ -46,8 +45,10 @@ __all__ = [
     "gate_table",
     "gate_warnings",
     "in_parent",
+    "load_gates",
     "markers_by_parent",
     "parse_gate",
+    "read_gates",
     "spec_warnings",
     "statistic_of",
 ]

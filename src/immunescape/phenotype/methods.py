@@ -1,97 +1,39 @@
-"""Where a threshold comes from: fixed, Otsu, or a mixture of two populations on log intensity.
+"""Where a threshold comes from: fixed, Otsu, a mixture of two populations, or a gap in the tail.
 
 An automatic method first asks whether the cells hold two populations at all, and "no" is a proper
 answer: the gate is then taken from elsewhere, or is missing, but noise is never split in two.
+Adding a constant to all cells, or multiplying them, moves the threshold alike and changes no call.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.phenotype.mixture import fit_mixture, single_bic
+from immunescape.phenotype.populations import (
+    NoThreshold,
+    Populations,
+    Threshold,
+    above_floor,
+    two_populations,
+)
+from immunescape.phenotype.sample import Sample, take_sample
 from immunescape.phenotype.tail import find_gap
 
-__all__ = [
-    "Fixed",
-    "GaussianMixture",
-    "Method",
-    "NoThreshold",
-    "Otsu",
-    "Populations",
-    "Tail",
-    "Threshold",
-    "log_intensity",
-]
-
-_BINS = 256
-_EVIDENCE = 10.0
-"""By how much two populations must win over one skewed population: a BIC difference of 10."""
-_VALLEY = 0.7
-"""How low the density must fall between populations that only a third one reveals."""
+__all__ = ["Automatic", "Fixed", "GaussianMixture", "Method", "Otsu", "Tail"]
 
 _OTSU_SDS = 0.6745
 """A quarter of a normal population lies farther from its mean on one side."""
 
-
-@dataclass(frozen=True)
-class Populations:
-    """A negative and a positive population, described on the log scale.
-
-    Parameters
-    ----------
-    low, high
-        Means of the negative and the positive population.
-    low_sd, high_sd
-        Their standard deviations.
-    high_share
-        Share of the cells in the positive population.
-    shift
-        What was added to the intensities before the logarithm; see `log_intensity`.
-    """
-
-    low: float
-    high: float
-    low_sd: float
-    high_sd: float
-    high_share: float
-    shift: float = 0.0
-
-    @property
-    def separation(self) -> float:
-        """Ashman's D: distance of the means in units of the mean spread; two modes need 2."""
-        spread = np.sqrt((self.low_sd**2 + self.high_sd**2) / 2)
-        return float((self.high - self.low) / spread)
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A threshold in the marker's own units: cells above it are positive.
-
-    Parameters
-    ----------
-    value
-        The threshold.
-    populations
-        The two populations it parts; None for a fixed one.
-    """
-
-    value: float
-    populations: Populations | None = None
-
-
-@dataclass(frozen=True)
-class NoThreshold:
-    """No second population, and why it was not accepted."""
-
-    reason: str
+Array = npt.NDArray[np.float64]
+Found = Threshold | NoThreshold
 
 
 class Method(Protocol):
     """What turns intensities of cells into a threshold, or says that there is none."""
 
-    def __call__(self, values: npt.ArrayLike, /) -> Threshold | NoThreshold:
+    def __call__(self, values: npt.ArrayLike, /) -> Found:
         """Return the threshold for intensities of any shape; NaN is left out."""
         ...
 
@@ -108,21 +50,8 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class GaussianMixture:
-    """Two normal populations on log intensity; the threshold is where both are equally likely.
-
-    The mixture is fitted by expectation maximisation on a histogram of 256 bins from several fixed
-    starts, so that the answer is the same every time and a million cells take no longer than a
-    thousand. A second population is accepted if
-
-    - each population has at least `min_population_cells` cells,
-    - Ashman's D is at least `min_separation`, and
-    - two normal populations explain the cells better than one skewed population, by a difference
-      of more than 10 in the Bayesian information criterion: a long tail is no population.
-
-    If three normal populations are better than both by as much, and the density falls to 70 % or
-    less of the lower peak between two of them, the threshold is put into that valley: two of the
-    three then describe one population that is skewed.
+class Automatic:
+    """Common to the methods that look for two populations.
 
     Parameters
     ----------
@@ -132,6 +61,60 @@ class GaussianMixture:
         Smallest population that is believed.
     min_separation
         Smallest Ashman's D that is believed.
+    """
+
+    min_cells: int = 50
+    min_population_cells: int = 5
+    min_separation: float = 2.0
+
+    def __call__(self, values: npt.ArrayLike, /) -> Found:
+        """Return the threshold for intensities of any shape; NaN is left out."""
+        sample = take_sample(values, self.min_cells)
+        return NoThreshold(sample) if isinstance(sample, str) else self.of(sample)[0]
+
+    def of(self, sample: Sample) -> list[Found]:
+        """Return the threshold of each row of a sample."""
+        found = self.above(sample)
+        if not np.isfinite(sample.floor):
+            return found
+        beside = above_floor(sample, self.min_population_cells)
+        return [b if isinstance(f, NoThreshold) else f for f, b in zip(found, beside, strict=True)]
+
+    def above(self, sample: Sample) -> list[Found]:
+        """Return the threshold of each row among the cells above the floor."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class GaussianMixture(Automatic):
+    """Two normal populations on log intensity; the threshold is the valley between them.
+
+    The mixture is fitted by expectation maximisation on a histogram of 256 bins from several fixed
+    starts, so that the answer is the same every time and a million cells take no longer than a
+    thousand. The logarithm starts below the dimmest cells, where the cells say: the most likely
+    of six places, from half a spread to 32 spreads of the dim cells. The threshold is where the
+    density of the mixture is lowest between its peaks, or where both populations are equally
+    likely if it falls from one to the other: membranes stained in part skew the positive cells,
+    and the place of a valley hardly depends on their form. A second population is accepted if
+
+    - each population has at least `min_population_cells` cells,
+    - Ashman's D is at least `min_separation`, and
+    - two normal populations explain the cells better than one skewed population, by a difference
+      of more than 15 in the Bayesian information criterion: a long tail is no population, and
+    - between them cells are lacking that a single population would have, whatever its form as
+      long as the logarithm of its density is concave (Chernoff bound of at most one in 150).
+
+    If three normal populations are better than both by as much, and the density falls to 70 % or
+    less of the lower peak between two of them, the threshold is put into that valley: two of the
+    three then describe one population that is skewed.
+
+    Cells tied at the lowest value, as after a subtraction that was cut at 0, are negative and take
+    no part in the fit; those above are positive as a whole only where they lie clear of it.
+
+    Parameters
+    ----------
+    min_cells, min_population_cells, min_separation
+        As in `Automatic`.
 
     Examples
     --------
@@ -145,64 +128,52 @@ class GaussianMixture:
     NoThreshold(reason='no second population')
     """
 
-    min_cells: int = 50
-    min_population_cells: int = 5
-    min_separation: float = 2.0
-
-    def __call__(self, values: npt.ArrayLike, /) -> Threshold | NoThreshold:
-        """Return the threshold for intensities of any shape; NaN is left out."""
-        logs = _prepare(values, self.min_cells)
-        if isinstance(logs, NoThreshold):
-            return logs
-        found = _two_populations(*logs, self.min_population_cells, self.min_separation)
-        if found is None:
-            return NoThreshold("no second population")
-        populations, crossing = found
-        return Threshold(float(np.exp(crossing) - populations.shift), populations)
+    def above(self, sample: Sample) -> list[Found]:
+        """Return the threshold of each row among the cells above the floor."""
+        return [
+            NoThreshold("no second population")
+            if found is None
+            else Threshold(found[0].value(found[1]), found[0])
+            for found in two_populations(sample, self.min_population_cells, self.min_separation)
+        ]
 
 
 @dataclass(frozen=True)
-class Otsu:
+class Otsu(Automatic):
     """The threshold of least variance within both sides, where there are two populations.
 
     Otsu's threshold exists for any distribution, therefore the second population must first be
     accepted as by `GaussianMixture`, and the threshold must leave at most a quarter of the
     negative and half of the positive cells on the wrong side: where one population is rare, it
-    would split the other.
+    would split the other. The variance is that of log intensities, whose logarithm starts where
+    the two populations were found.
 
     Parameters
     ----------
-    log
-        Whether the variance is that of the log intensities.
     min_cells, min_population_cells, min_separation
-        As in `GaussianMixture`.
+        As in `Automatic`.
     """
 
-    log: bool = True
-    min_cells: int = 50
-    min_population_cells: int = 5
-    min_separation: float = 2.0
-
-    def __call__(self, values: npt.ArrayLike, /) -> Threshold | NoThreshold:
-        """Return the threshold for intensities of any shape; NaN is left out."""
-        prepared = _prepare(values, self.min_cells)
-        if isinstance(prepared, NoThreshold):
-            return prepared
-        found = _two_populations(*prepared, self.min_population_cells, self.min_separation)
-        if found is None:
-            return NoThreshold("no second population")
-        logs, shift = prepared
-        scale = logs if self.log else np.exp(logs)
-        cut = _otsu(scale)
-        at = cut if self.log else float(np.log(cut))
-        populations, _ = found
-        if not populations.low + _OTSU_SDS * populations.low_sd <= at <= populations.high:
-            return NoThreshold("the populations are too unequal for Otsu's threshold")
-        return Threshold(float(np.exp(at) - shift), populations)
+    def above(self, sample: Sample) -> list[Found]:
+        """Return the threshold of each row among the cells above the floor."""
+        rows = two_populations(sample, self.min_population_cells, self.min_separation)
+        results: list[Found] = []
+        for counts, found in zip(sample.counts, rows, strict=True):
+            if found is None:
+                results.append(NoThreshold("no second population"))
+                continue
+            populations = found[0]
+            value = populations.value(_otsu(counts, np.log(sample.values + populations.shift)))
+            low = populations.low + _OTSU_SDS * populations.low_sd
+            if low <= populations.place(value) <= populations.high:
+                results.append(Threshold(value, populations))
+            else:
+                results.append(NoThreshold("the populations are too unequal for Otsu's threshold"))
+        return results
 
 
 @dataclass(frozen=True)
-class Tail:
+class Tail(Automatic):
     """The middle of the gap above the negative cells, for positive cells that are rare.
 
     A mixture spends its populations on the form of the negative cells when the positive ones are
@@ -212,129 +183,37 @@ class Tail:
     Parameters
     ----------
     min_cells, min_population_cells
-        As in `GaussianMixture`.
+        As in `Automatic`; `min_separation` plays no part.
     """
 
-    min_cells: int = 50
-    min_population_cells: int = 5
+    def above(self, sample: Sample) -> list[Found]:
+        """Return the threshold of each row among the cells above the floor."""
+        return [self._gap(counts, sample) for counts in sample.counts]
 
-    def __call__(self, values: npt.ArrayLike, /) -> Threshold | NoThreshold:
-        """Return the threshold for intensities of any shape; NaN is left out."""
-        prepared = _prepare(values, self.min_cells)
-        if isinstance(prepared, NoThreshold):
-            return prepared
-        logs, shift = prepared
-        gap = find_gap(*_histogram(logs), self.min_population_cells)
+    def _gap(self, counts: Array, sample: Sample) -> Found:
+        x = sample.log_values
+        gap = find_gap(counts, x, self.min_population_cells)
         if gap is None:
             return NoThreshold("no second population")
-        dim, bright = logs[logs <= gap.centre], logs[logs > gap.centre]
-        populations = Populations(
-            low=float(dim.mean()), high=float(bright.mean()),
-            low_sd=float(dim.std()), high_sd=float(bright.std()),
-            high_share=len(bright) / len(logs), shift=shift,
-        )  # fmt: skip
-        return Threshold(float(np.exp(gap.centre) - shift), populations)
+        moments = []
+        for side in (x <= gap.centre, x > gap.centre):
+            total = counts[side].sum()
+            mean = float(counts[side] @ x[side] / total)
+            sd = float(np.sqrt(counts[side] @ (x[side] - mean) ** 2 / total))
+            moments.append((mean, sd, float(total)))
+        (low, low_sd, below), (high, high_sd, above) = moments
+        shift = sample.shift
+        populations = Populations(low, high, low_sd, high_sd, above / (above + below), shift)
+        return Threshold(populations.value(gap.centre), populations)
 
 
-def log_intensity(values: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], float]:
-    """Return the finite intensities on the log scale, and what was added to them before.
-
-    Nothing is added where at most 1 % of the values are 0 or below; those few are set to the
-    smallest positive value. More of them, as after unmixing or subtraction of a background, are
-    moved up by a shift that puts the median of the dim half four of its spreads above 0: noise
-    around 0 keeps its shape, bright cells are hardly moved.
-
-    Parameters
-    ----------
-    values
-        Intensities of any shape; NaN and infinite values are left out.
-
-    Returns
-    -------
-    logs, shift
-        One-dimensional array of logarithms in the order of the input; empty if no value is
-        finite, or none is above 0. The shift is in the units of the input, 0 or more.
-    """
-    array = np.asarray(values, dtype=np.float64).ravel()
-    array = array[np.isfinite(array)]
-    if not array.size or array.max() <= 0:
-        return np.empty(0), 0.0
-    shift = 0.0
-    if np.mean(array <= 0) > 0.01:
-        middle, low = np.quantile(array, [0.5, 0.16])
-        spread = middle - low
-        if spread <= 0:
-            spread = float(np.quantile(array[array > 0], 0.5)) / 20
-        shift = float(max(4 * spread - middle, 0.0))
-    moved = array + shift
-    floor = float(moved[moved > 0].min())
-    return np.log(np.maximum(moved, floor)), shift
-
-
-def _prepare(
-    values: npt.ArrayLike, min_cells: int
-) -> tuple[npt.NDArray[np.float64], float] | NoThreshold:
-    """Logarithms and shift, or why there is nothing to fit.
-
-    The lowest 0.5 % are left out of the fit: on the log scale a handful of empty cells would be
-    far away from all others.
-    """
-    logs, shift = log_intensity(values)
-    finite = int(np.isfinite(np.asarray(values, dtype=np.float64)).sum())
-    if finite and (not logs.size or np.ptp(logs) <= 1e-9):
-        return NoThreshold("the channel holds no signal")
-    if finite < min_cells:
-        return NoThreshold(f"{finite} cells are too few")
-    return logs[logs >= np.quantile(logs, 0.005)], shift
-
-
-def _two_populations(
-    logs: npt.NDArray[np.float64], shift: float, min_population_cells: int, min_separation: float
-) -> tuple[Populations, float] | None:
-    """Return the two populations and where they part, or None for only one."""
-    counts, centres = _histogram(logs)
-    two, three = fit_mixture(counts, centres, 2), fit_mixture(counts, centres, 3)
-    single = single_bic(counts, centres)
-    choices = []
-    if three.bic + _EVIDENCE < min(two.bic, single):
-        choices += [(three, 1), (three, 2)]
-    if two.bic + _EVIDENCE < single:
-        choices += [(two, 1)]
-    accepted = []
-    for mixture, first in choices:
-        parting = mixture.parting(first)
-        if parting is None:
-            continue
-        crossing, valley = parting
-        low, high = mixture.joined(first)
-        found = Populations(low[0], high[0], low[1], high[1], high[2], shift)
-        if (
-            min(low[2], high[2]) * logs.size >= min_population_cells
-            and found.separation >= min_separation
-            and (mixture is two or valley <= _VALLEY)
-        ):
-            accepted.append((mixture is two, valley, found, crossing))
-    if not accepted:
-        return None
-    *_, populations, at = min(accepted, key=lambda each: each[:2])
-    return populations, at
-
-
-def _histogram(
-    values: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    counts, edges = np.histogram(values, bins=_BINS)
-    return counts.astype(np.float64), (edges[:-1] + edges[1:]) / 2
-
-
-def _otsu(values: npt.NDArray[np.float64]) -> float:
+def _otsu(counts: Array, centres: Array) -> float:
     """Return the edge between bins that leaves the least variance on its two sides."""
-    counts, centres = _histogram(values)
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below
     sums = np.cumsum(counts * centres)
     with np.errstate(invalid="ignore", divide="ignore"):
         gap = (sums[-1] - sums[:-1]) / above - sums[:-1] / below
-        between: npt.NDArray[Any] = below * above * gap**2
+        between = below * above * gap**2
     best = int(np.nanargmax(between))
     return float((centres[best] + centres[best + 1]) / 2)

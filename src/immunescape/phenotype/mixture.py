@@ -1,4 +1,4 @@
-"""Mixtures of normal populations, fitted to a histogram the same way every time."""
+"""Mixtures of normal populations, fitted to histograms the same way every time."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Mixture", "fit_mixture", "single_bic"]
+__all__ = ["Mixture", "Scales", "fit_mixture", "refit_mixture", "single_bic"]
 
 _STARTS = {
     2: (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998),
@@ -16,12 +16,59 @@ _STARTS = {
 likely of what they lead to is kept."""
 
 _ROUNDS = 400
-_TRIAL_ROUNDS = 30
-"""After these rounds only the three most likely starts go on."""
+_TRIAL_ROUNDS = 20
+"""After these rounds only the two most likely starts of each scale go on."""
+_REFIT_ROUNDS = 80
+_TOLERANCE = 1e-7
 _SKEWS = np.linspace(-2.5, 2.5, 51)
+_LEAST_SD = 0.05
+"""Narrowest population, as a share of the spread of all cells."""
 _LOG_ROOT_TAU = 0.5 * float(np.log(2 * np.pi))
 
 Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """The bins of a histogram on several logarithmic scales ``x = log(value + shift)``.
+
+    Parameters
+    ----------
+    x
+        Centres of the bins on each scale, ``(scales, bins)``.
+    counts
+        Cells in each bin, ``(bins,)``, that the scales are standardised by.
+    """
+
+    x: Array
+    counts: Array
+
+    @property
+    def mean(self) -> Array:
+        """Mean of the cells on each scale, ``(scales,)``."""
+        return np.asarray(self.x @ self.counts / self.counts.sum())
+
+    @property
+    def sd(self) -> Array:
+        """Standard deviation of the cells on each scale, ``(scales,)``."""
+        away = (self.x - self.mean[:, None]) ** 2
+        return np.asarray(np.sqrt(away @ self.counts / self.counts.sum()))
+
+    @property
+    def standard(self) -> Array:
+        """Bins with mean 0 and standard deviation 1 on each scale, ``(scales, bins)``."""
+        return np.asarray((self.x - self.mean[:, None]) / self.sd[:, None])
+
+    def log_stretch(self, counts: Array) -> Array:
+        """Log likelihood lost by standardising, ``(rows, scales)``, for counts ``(rows, bins)``.
+
+        It makes likelihoods on different scales comparable: they become those of the values.
+        """
+        return np.asarray(counts @ self.x.T + counts.sum(axis=1)[:, None] * np.log(self.sd))
+
+    def only(self, scale: int) -> "Scales":
+        """Return one scale alone."""
+        return Scales(self.x[scale : scale + 1], self.counts)
 
 
 @dataclass(frozen=True)
@@ -31,48 +78,52 @@ class Mixture:
     Parameters
     ----------
     means, sds, shares
-        Mean, standard deviation and weight of each.
+        Mean, standard deviation and weight of each, on the scale that was chosen.
     bic
         Bayesian information criterion of the fit; infinite if nothing could be fitted.
+    scale
+        Number of the scale.
     """
 
     means: tuple[float, ...]
     sds: tuple[float, ...]
     shares: tuple[float, ...]
     bic: float
+    scale: int = 0
 
     def density(self, grid: Array) -> Array:
         """Return the weighted density of each population, ``(populations, len(grid))``."""
-        means, sds, shares = (np.asarray(v) for v in (self.means, self.sds, self.shares))
-        return np.exp(_log_density(grid, means, sds, np.maximum(shares, 1e-300)))
+        means, sds, shares = (np.asarray(v)[:, None] for v in (self.means, self.sds, self.shares))
+        return np.asarray(shares / sds * np.exp(-0.5 * ((grid - means) / sds) ** 2 - _LOG_ROOT_TAU))
 
     def joined(self, first: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
         """Return mean, sd and share of the ``first`` lower populations together, then the rest."""
         return self._moments(slice(0, first)), self._moments(slice(first, None))
 
     def parting(self, first: int) -> tuple[float, float] | None:
-        """Return where the upper populations take over from the ``first`` lower ones.
+        """Return where the upper populations part from the ``first`` lower ones.
 
         Returns
         -------
-        crossing, valley
-            Where both sides are equally likely, between the means of the two sides; and the
-            lowest density there is between their peaks as a share of the lower peak, 1 if
-            there is no valley. None if one side is the likelier one all the way.
+        parting, valley
+            Where the density is lowest between the peaks of the two sides, and that density as
+            a share of the lower peak. Without a valley between them (1): where both sides are
+            equally likely. None if one side is the likelier one all the way between their means.
         """
         (low, *_), (high, *_) = self.joined(first)
-        grid = np.linspace(low, high, 2001)
+        grid = np.linspace(low, high, 1001)
         parts = self.density(grid)
-        below, above = parts[:first].sum(axis=0), parts[first:].sum(axis=0)
-        wins = above > below
+        wins = parts[first:].sum(axis=0) > parts[:first].sum(axis=0)
         if wins[0] or not wins[-1]:
             return None
-        at = int(np.argmax(wins))
-        whole = self.density(np.linspace(min(self.means), max(self.means), 2001)).sum(axis=0)
-        cut = int(np.searchsorted(np.linspace(min(self.means), max(self.means), 2001), grid[at]))
+        crossing = float(grid[int(np.argmax(wins))])
+        wide = np.linspace(min(self.means), max(self.means), 1001)
+        whole = self.density(wide).sum(axis=0)
+        cut = int(np.searchsorted(wide, crossing))
         left, right = int(np.argmax(whole[: cut + 1])), cut + int(np.argmax(whole[cut:]))
-        peak = min(whole[left], whole[right])
-        return float(grid[at]), float(whole[left : right + 1].min() / peak)
+        lowest = left + int(np.argmin(whole[left : right + 1]))
+        valley = float(whole[lowest] / min(whole[left], whole[right]))
+        return (float(wide[lowest]) if valley < 1 else crossing), valley
 
     def _moments(self, part: slice) -> tuple[float, float, float]:
         means, sds, shares = (np.asarray(v)[part] for v in (self.means, self.sds, self.shares))
@@ -82,83 +133,162 @@ class Mixture:
         return mean, float(np.sqrt(variance)), share
 
 
-def fit_mixture(counts: Array, centres: Array, populations: int) -> Mixture:
-    """Fit normal distributions to a histogram by expectation maximisation.
+def fit_mixture(scales: Scales, populations: int) -> Mixture:
+    """Fit normal distributions to a histogram by expectation maximisation, on the best scale.
 
     Parameters
     ----------
-    counts, centres
-        Number of cells in each bin, and the centres of the bins, ``(bins,)``.
+    scales
+        The histogram.
     populations
         How many there are, 2 or 3.
 
     Returns
     -------
     mixture
-        The most likely of what a fixed set of starts led to. Its criterion is infinite if the
-        histogram has fewer filled bins than there are populations.
+        The most likely of what a fixed set of starts led to on any of the scales. Its criterion
+        is infinite if the histogram has fewer filled bins than there are populations.
     """
-    total = counts.sum()
-    belongs = _first_guesses(counts, populations)
-    if not len(belongs):
+    guesses = _first_guesses(scales.counts, populations)
+    if not len(guesses):
         return Mixture((), (), (), np.inf)
-    step = centres[1] - centres[0]
-    mean = counts @ centres / total
-    floor = max(step, 0.05 * float(np.sqrt(counts @ (centres - mean) ** 2 / total)))
-    previous = np.full(len(belongs), -np.inf)
-    for done in range(_ROUNDS):
-        weights = np.maximum(belongs @ counts, 1e-9)
-        means = (belongs @ (counts * centres)) / weights
-        squares = (belongs @ (counts * centres**2)) / weights
-        sds = np.sqrt(np.maximum(squares - means**2, floor**2))
-        logs = _log_density(centres, means, sds, weights / total)
-        top = logs.max(axis=1, keepdims=True)
-        belongs = np.exp(logs - top)
-        sums = belongs.sum(axis=1, keepdims=True)
-        belongs /= sums
-        likelihood = (top + np.log(sums))[:, 0] @ counts
-        if np.all(likelihood - previous <= 1e-7 * total):
-            break
-        previous = likelihood
-        if done == _TRIAL_ROUNDS:
-            ahead = np.sort(np.argsort(-likelihood, kind="stable")[:3])
-            belongs, previous = belongs[ahead], previous[ahead]
-    best = int(np.argmax(likelihood))
-    order = np.argsort(means[best], kind="stable")
-    parameters = 3 * populations - 1
-    return Mixture(
-        means=tuple(map(float, means[best][order])),
-        sds=tuple(map(float, sds[best][order])),
-        shares=tuple(map(float, weights[best][order] / total)),
-        bic=float(parameters * np.log(total) - 2 * likelihood[best]),
-    )
+    x = scales.standard
+    powers = np.stack([np.ones_like(x), x, x**2], axis=-1)[:, None]
+    moments = (guesses * scales.counts) @ powers
+    parameters, likelihood = _maximise(scales.counts, powers, moments, _TRIAL_ROUNDS)
+    ahead = np.argsort(-likelihood, axis=1, kind="stable")[:, :2]
+    moments = np.take_along_axis(parameters, ahead[..., None, None], axis=1)
+    moments, likelihood = _maximise(scales.counts, powers, moments, _ROUNDS)
+    stretch = scales.log_stretch(scales.counts[None])[0]
+    scale, start = np.unravel_index(int(np.argmax(likelihood - stretch[:, None])), likelihood.shape)
+    return _mixtures(
+        moments[scale, [start]],
+        likelihood[scale, [start]] - stretch[scale],
+        np.array([scales.counts.sum()]),
+        (float(scales.mean[scale]), float(scales.sd[scale])),
+        int(scale),
+    )[0]
 
 
-def single_bic(counts: Array, centres: Array) -> float:
-    """Return the Bayesian information criterion of one population that may be skewed.
-
-    The population is normal after Manly's exponential transform ``(exp(g y) - 1) / g``, whose
-    ``g`` is chosen from a fixed grid of skews, the normal distribution itself among them.
+def refit_mixture(counts: Array, scales: Scales, start: Mixture) -> list[Mixture]:
+    """Fit the same number of populations to similar histograms, starting from a known mixture.
 
     Parameters
     ----------
-    counts, centres
-        Number of cells in each bin, and the centres of the bins, ``(bins,)``; at least two bins
-        are filled.
+    counts
+        The histograms, ``(rows, bins)``.
+    scales
+        The bins on their scales.
+    start
+        Mixture of all cells; its scale is kept.
+
+    Returns
+    -------
+    list
+        A mixture a row.
     """
-    total = counts.sum()
-    mean = counts @ centres / total
-    sd = np.sqrt(counts @ (centres - mean) ** 2 / total)
-    scaled = (centres - mean) / sd
-    best = -np.inf
-    for skew in _SKEWS:
-        moved = scaled if abs(skew) < 1e-9 else np.expm1(skew * scaled) / skew
-        middle = counts @ moved / total
-        variance = counts @ (moved - middle) ** 2 / total
-        likelihood = -total * (0.5 * np.log(variance) + _LOG_ROOT_TAU + 0.5)
-        likelihood += skew * (counts @ scaled)
-        best = max(best, float(likelihood))
-    return float(3 * np.log(total) - 2 * (best - total * np.log(sd)))
+    if not start.means:
+        return [start] * len(counts)
+    mean, sd = float(scales.mean[start.scale]), float(scales.sd[start.scale])
+    x = scales.standard[start.scale]
+    powers = np.stack([np.ones_like(x), x, x**2], axis=-1)[None, None]
+    means = (np.asarray(start.means) - mean) / sd
+    squares = (np.asarray(start.sds) / sd) ** 2 + means**2
+    shares = np.asarray(start.shares)
+    totals = counts.sum(axis=1)
+    moments = np.stack([shares, shares * means, shares * squares], axis=-1)
+    moments = (moments * totals[:, None, None])[None]
+    moments, likelihood = _maximise(counts, powers, moments, _REFIT_ROUNDS)
+    stretch = scales.only(start.scale).log_stretch(counts)[:, 0]
+    return _mixtures(moments[0], likelihood[0] - stretch, totals, (mean, sd), start.scale)
+
+
+def single_bic(counts: Array, scales: Scales) -> Array:
+    """Return the Bayesian information criterion of one population that may be skewed, ``(rows,)``.
+
+    The population is normal after Manly's exponential transform ``(exp(g y) - 1) / g`` on one of
+    the scales. Scale and ``g`` are chosen from fixed grids, the normal distribution among them.
+
+    Parameters
+    ----------
+    counts
+        Histograms, ``(rows, bins)``; at least two bins of each are filled.
+    scales
+        The bins on their scales.
+    """
+    x = scales.standard[:, None]
+    skews = _SKEWS[:, None]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        moved = np.where(np.abs(skews) < 1e-9, x, np.expm1(skews * x) / skews)
+    total = counts.sum(axis=1)[:, None, None]
+    first, second = (np.einsum("rb,sgb->rsg", counts, m, optimize=True) for m in (moved, moved**2))
+    variance = np.maximum(second / total - (first / total) ** 2, 1e-12)
+    likelihood = -total * (0.5 * np.log(variance) + _LOG_ROOT_TAU + 0.5)
+    likelihood += _SKEWS * (counts @ scales.standard.T)[:, :, None]
+    best = (likelihood - scales.log_stretch(counts)[:, :, None]).max(axis=(1, 2))
+    return np.asarray(3 * np.log(total[:, 0, 0]) - 2 * best)
+
+
+def _maximise(counts: Array, powers: Array, moments: Array, rounds: int) -> tuple[Array, Array]:
+    """Improve populations given by their sums of 1, x and x² over cells, until they settle.
+
+    Parameters
+    ----------
+    counts
+        ``(bins,)``, or a row for each start, ``(starts, bins)``.
+    powers
+        ``(scales, 1, bins, 3)``.
+    moments
+        ``(scales, starts, populations, 3)``.
+
+    Returns
+    -------
+    moments, likelihood
+        The last of the kind that was taken in, and the log likelihood of what it describes as
+        of the round before, ``(scales, starts)``.
+    """
+    counts = np.broadcast_to(counts, (moments.shape[1], counts.shape[-1]))
+    totals = counts.sum(axis=1)
+    turned = np.swapaxes(powers, -1, -2)
+    previous = np.full(moments.shape[:2], -np.inf)
+    likelihood = previous
+    for _ in range(rounds):
+        number = np.maximum(moments[..., 0], 1e-9)
+        means = moments[..., 1] / number
+        variances = np.maximum(moments[..., 2] / number - means**2, _LEAST_SD**2)
+        constant = np.log(number / totals[:, None]) - 0.5 * (
+            np.log(variances) + means**2 / variances
+        )
+        logs = np.stack([constant, means / variances, -0.5 / variances], axis=-1) @ turned
+        top = logs.max(axis=2, keepdims=True)
+        parts = np.exp(np.subtract(logs, top, out=logs), out=logs)
+        sums = parts.sum(axis=2, keepdims=True)
+        likelihood = ((top + np.log(sums))[:, :, 0] * counts).sum(axis=-1) - totals * _LOG_ROOT_TAU
+        parts *= counts[:, None] / sums
+        moments = parts @ powers
+        if np.all(likelihood - previous <= _TOLERANCE * totals):
+            break
+        previous = likelihood
+    return moments, likelihood
+
+
+def _mixtures(
+    moments: Array, likelihood: Array, totals: Array, standard: tuple[float, float], scale: int
+) -> list[Mixture]:
+    """Describe populations ``(rows, populations, 3)`` on their scale before standardising."""
+    middle, spread = standard
+    number = np.maximum(moments[..., 0], 1e-9)
+    means = moments[..., 1] / number
+    sds = np.sqrt(np.maximum(moments[..., 2] / number - means**2, _LEAST_SD**2))
+    parameters = 3 * number.shape[1] - 1
+    order = np.argsort(means, axis=1, kind="stable")
+    arrays = (means * spread + middle, sds * spread, number / totals[:, None])
+    means, sds, shares = (np.take_along_axis(a, order, axis=1) for a in arrays)
+    bics = parameters * np.log(totals) - 2 * likelihood
+    return [
+        Mixture(tuple(map(float, m)), tuple(map(float, s)), tuple(map(float, w)), float(b), scale)
+        for m, s, w, b in zip(means, sds, shares, bics, strict=True)
+    ]
 
 
 def _first_guesses(counts: Array, populations: int) -> Array:
@@ -173,11 +303,3 @@ def _first_guesses(counts: Array, populations: int) -> Array:
         if np.all(guess @ counts > 0):
             guesses.append(guess)
     return np.array(guesses)
-
-
-def _log_density(grid: Array, means: Array, sds: Array, shares: Array) -> Array:
-    """Weighted log density of each population along a new last axis."""
-    spread = sds[..., None]
-    exponent = -0.5 * ((grid - means[..., None]) / spread) ** 2
-    result: Array = exponent - np.log(spread) + np.log(shares)[..., None] - _LOG_ROOT_TAU
-    return result

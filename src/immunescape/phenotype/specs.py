@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from immunescape.errors import StudyError
 from immunescape.params import Between, Params
-from immunescape.phenotype.methods import Fixed, GaussianMixture, Method, Otsu, Tail
+from immunescape.phenotype.methods import Automatic, Fixed, GaussianMixture, Otsu, Tail
 
 __all__ = [
     "PARENTS",
@@ -36,6 +36,12 @@ class GateParams(Params):
         ``gmm``: two normal populations on log intensity. ``otsu``: Otsu's threshold on log
         intensity, once two populations are there. ``tail``: the gap above the negative cells,
         for positive cells that are rare; also used where the other two find nothing.
+    membrane_statistic
+        What membrane markers are gated on: ``unshared``, the mean of the part of the rim that no
+        brighter neighbour shares; ``mean`` of the whole rim; ``p35``, its 35th percentile.
+    share
+        Slides that share a gate, fitted on their pooled cells: those of a ``patient`` or of a
+        ``batch``. With ``slide`` each has its own, and others are asked only where it has none.
     min_cells
         Fewest cells of a parent phenotype from which its own gate is taken.
     min_population_cells
@@ -43,19 +49,22 @@ class GateParams(Params):
     min_separation
         Smallest distance of the two populations, in units of their mean spread (Ashman's D),
         at which they are believed to be two.
+    bootstrap_draws
+        Draws of blocks of tissue from which a gate's range is read; 0 gives no range.
     """
 
     method: Literal["gmm", "otsu", "tail"] = "gmm"
+    membrane_statistic: Literal["unshared", "mean", "p35"] = "unshared"
+    share: Literal["patient", "batch", "slide"] = "patient"
     min_cells: Annotated[int, Between(10, 100_000, step=10)] = 50
     min_population_cells: Annotated[int, Between(3, 10_000, step=1)] = 5
     min_separation: Annotated[float, Between(1.0, 6.0, step=0.1)] = 2.0
+    bootstrap_draws: Annotated[int, Between(0, 10_000, step=50)] = 100
 
-    def automatic(self, method: GateMethod) -> Method:
+    def automatic(self, method: GateMethod) -> Automatic:
         """Return the automatic method of that name with these settings."""
-        if method == "tail":
-            return Tail(self.min_cells, self.min_population_cells)
-        kind = Otsu if method == "otsu" else GaussianMixture
-        return kind(
+        kinds = {"tail": Tail, "otsu": Otsu}
+        return kinds.get(method, GaussianMixture)(
             min_cells=self.min_cells,
             min_population_cells=self.min_population_cells,
             min_separation=self.min_separation,
@@ -78,17 +87,31 @@ class GateSpec:
     value
         The threshold of a ``fixed`` gate in the marker's own units. With another method: what is
         used when neither these cells nor the slide's others show a second population.
+    statistic
+        Column of the cell table that the marker is gated on, such as ``pdl1_membrane_mean``;
+        empty leaves the choice to the parameters.
+    gate_low, gate_high
+        Range of a fixed threshold, if it is known.
+    confirmed
+        Whether a person has looked at the gate. A value given in a study was.
+    source
+        ``study``, or ``file`` for a gate that was read from a table of gates.
 
     Raises
     ------
     StudyError
-        If marker, parent, method or value are none of these.
+        If marker, parent, method, value, statistic or range are none of these.
     """
 
     marker: str
     parent: Parent = "all"
     method: GateMethod = "gmm"
     value: float | None = None
+    statistic: str = ""
+    gate_low: float | None = None
+    gate_high: float | None = None
+    confirmed: bool = False
+    source: Literal["study", "file"] = "study"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+", self.marker):
@@ -113,6 +136,17 @@ class GateSpec:
             )
         if self.value is not None and not math.isfinite(self.value):
             raise StudyError(f"the gate of {self.marker} has the value {self.value}; give a number")
+        if self.statistic and not re.fullmatch(rf"{self.marker}_[a-z0-9_]+", self.statistic):
+            raise StudyError(
+                f"the gate of {self.marker} has the statistic {self.statistic!r}; give a column "
+                f"of its own, such as {self.marker}_membrane_mean"
+            )
+        ends = [end for end in (self.gate_low, self.value, self.gate_high) if end is not None]
+        if not all(map(math.isfinite, ends)) or (self.method == "fixed" and ends != sorted(ends)):
+            raise StudyError(
+                f"the gate of {self.marker} has the range {self.gate_low} to {self.gate_high}; "
+                "give numbers with the threshold between them"
+            )
 
     def fixed(self) -> Fixed | None:
         """Return the threshold that a person gave, if there is one."""
@@ -135,10 +169,11 @@ def parse_gate(text: str) -> GateSpec:
 
     Examples
     --------
-    >>> parse_gate("pdl1@tumour=fixed:3.6")
-    GateSpec(marker='pdl1', parent='tumour', method='fixed', value=3.6)
-    >>> parse_gate("cd8=otsu")
-    GateSpec(marker='cd8', parent='all', method='otsu', value=None)
+    >>> gate = parse_gate("pdl1@tumour=fixed:3.6")
+    >>> gate.marker, gate.parent, gate.method, gate.value
+    ('pdl1', 'tumour', 'fixed', 3.6)
+    >>> parse_gate("cd8=otsu").method
+    'otsu'
     """
     match = re.fullmatch(
         r"\s*(?P<marker>[^@=:\s]+)\s*(?:@\s*(?P<parent>[^@=:\s]+)\s*)?"

@@ -97,3 +97,10 @@ def test_nerves_and_lymphoid_tissue_are_written_where_there_are_any(tmp_path):
     assert names == {1: ["Nerve", "Lymphoid"], 0: ["Lymphoid"]}
     write_field(simulate_field(params, "cold", 1), tmp_path)
     assert not (tmp_path / "truth" / "field_places.geojson").exists()
+
+
+def test_nothing_is_drawn_where_there_is_no_tumour(tmp_path):
+    for fraction in (0.5, 0.0):
+        params = dataclasses.replace(TINY, nest_fraction=fraction)
+        write_field(simulate_field(params, "cold", 1), tmp_path)
+        assert (tmp_path / "field.geojson").exists() == (fraction > 0)

@@ -24,10 +24,11 @@ def write_field(field: SimulatedField, folder: Path) -> None:
     """Write one field and its truth.
 
     The folder gets ``<name>.ome.tif`` and ``<name>.geojson`` (the tumour, clipped to the frame,
-    in pixels), its subfolder ``truth`` the rest: ``<name>_nuclei.tif`` and ``<name>_cells.tif``
-    (int32 labels), ``<name>_cells.csv``, ``<name>_regions.csv``, ``<name>_contacts.csv``,
-    ``<name>_summary.csv`` (columns as in `Truth`), ``<name>_tissue.geojson``, and where there are
-    any ``<name>_places.geojson`` (nerve, lymphoid tissue) and ``<name>_artefacts.geojson``.
+    in pixels; no file where there is none), its subfolder ``truth`` the rest:
+    ``<name>_nuclei.tif`` and ``<name>_cells.tif`` (int32 labels), ``<name>_cells.csv``,
+    ``<name>_regions.csv``, ``<name>_contacts.csv``, ``<name>_summary.csv`` (columns as in
+    `Truth`), ``<name>_tissue.geojson``, and where there are any ``<name>_places.geojson`` (nerve,
+    lymphoid tissue) and ``<name>_artefacts.geojson``.
 
     Parameters
     ----------
@@ -52,8 +53,7 @@ def write_field(field: SimulatedField, folder: Path) -> None:
             frame: pd.DataFrame = getattr(field.truth, table)
             with atomic_path(truth / f"{name}_{table}.csv") as beside:
                 frame.round(_DECIMALS).to_csv(beside, index=False, lineterminator="\n")
-    tumour = Regions({"tumour": field.regions["tumour"]})
-    write_regions(folder / f"{name}.geojson", tumour, pixel)
+    _write_those(folder / f"{name}.geojson", field, ("tumour",))
     tissue = Regions({"tissue": field.regions["tissue"]})
     write_regions(truth / f"{name}_tissue.geojson", tissue, pixel)
     _write_those(truth / f"{name}_places.geojson", field, ("nerve", "lymphoid"))
@@ -98,7 +98,7 @@ def write_patient(
 
 def _write_those(path: Path, field: SimulatedField, names: tuple[str, ...]) -> None:
     """Write the regions of these names that the field has; no file, nor an old one, if none."""
-    shapes = {name: field.regions[name] for name in names if name in field.regions}
+    shapes = {name: field.regions[name] for name in names if not field.regions.get(name).is_empty}
     if shapes:
         write_regions(path, Regions(shapes), field.params.pixel_size_um)
     else:

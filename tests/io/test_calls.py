@@ -40,6 +40,7 @@ def test_labels_are_matched_in_the_order_of_the_cells(tmp_path, cells):
     assert calls.notes == (
         "calls.csv has no row for 1 of 3 cells: they are unknown",
         "calls.csv: 1 of 3 rows have no cell and were left out",
+        "calls.csv: pdl1 is empty for 1 cells: missing there",
     )
 
 

@@ -1,5 +1,6 @@
 """Measurement: size, shape and stain of every cell, in one pass over the pixels."""
 
 from immunescape.measure.cells import MeasureParams, measure_cells
+from immunescape.measure.rims import rim_fraction, split_rims
 
-__all__ = ["MeasureParams", "measure_cells"]
+__all__ = ["MeasureParams", "measure_cells", "rim_fraction", "split_rims"]

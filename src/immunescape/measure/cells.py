@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from immunescape.blocks import Block, Plane, Progress, iter_blocks, map_blocks, silent
+from immunescape.blocks import Plane, Progress, iter_blocks, map_blocks, silent
 from immunescape.cells import CellTable
 from immunescape.errors import LabelsError
+from immunescape.measure.block import CLASSES, Part, Plan, reach_of
+from immunescape.measure.rims import Pieces, join_pieces, rim_columns
+from immunescape.measure.shapes import Shapes, find_shapes
 from immunescape.panel import COMPARTMENTS, Panel, Stain
 from immunescape.params import Between, Params
 from immunescape.slide import Slide
@@ -18,9 +21,7 @@ from immunescape.slide import Slide
 __all__ = ["MeasureParams", "measure_cells"]
 
 _STEP = "measure"
-_ROUNDING = 1e-9
-_CLASSES = 4
-_LATER = ("unshared", "p35", "fraction")
+Floats = npt.NDArray[np.float64]
 # Which of the four disjoint parts make up a compartment: bit 0 is the nucleus, bit 1 the rim.
 _PARTS = {"nucleus": (1, 3), "cytoplasm": (0, 2), "membrane": (2, 3), "cell": (0, 1, 2, 3)}
 
@@ -35,30 +36,18 @@ class MeasureParams(Params):
         Width of the rim inside a cell's border that counts as its membrane, in µm. Pixels whose
         centre lies within it are rim; pixels that border on another cell or on background always
         are.
+    spill_um
+        How far from a neighbour its light is still seen in the rim beside it: a pixel of the
+        rim is shared with every cell that begins within this distance of the pixel's centre,
+        over background too.
     block_px
         Edge of the blocks in which the slide is read, in pixels; the result does not depend on
         it, the memory used does.
     """
 
     membrane_width_um: Annotated[float, Between(0.1, 10.0, step=0.1, unit="µm")] = 1.0
+    spill_um: Annotated[float, Between(0.1, 10.0, step=0.1, unit="µm")] = 1.0
     block_px: Annotated[int, Between(64, 16384, step=64, unit="px")] = 1024
-
-
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """What one block, or several merged, knows of its labels; everything adds up.
-
-    ``moments`` is ``(n, 6)``, ``pixels`` ``(n, 4)`` and the two stain arrays ``(n, c, 4)``, the
-    last axis the disjoint parts of a cell; ``hull`` holds rows ``position, 2y, 2x``.
-    """
-
-    labels: npt.NDArray[np.int64]
-    moments: npt.NDArray[np.int64]
-    framed: npt.NDArray[np.bool_]
-    pixels: npt.NDArray[np.int64]
-    stain: npt.NDArray[np.float64]
-    left_out: npt.NDArray[np.int64]
-    hull: npt.NDArray[np.int64]
 
 
 def measure_cells(
@@ -108,8 +97,15 @@ def measure_cells(
         - ``<marker>_<compartment>_mean``: over the compartment's pixels whose value is a number;
           missing if there is none. Nucleus and cytoplasm are missing where a cell has no
           nucleus.
-        - for membrane markers ``<marker>_membrane_unshared``, ``_p35`` and ``_fraction``, all
-          missing: they are for statistics that tell a neighbour's membrane apart.
+        - for membrane markers, that is those the panel reads in the membrane:
+          ``<marker>_membrane_unshared``, the brightest quarter of the part of the rim that is
+          not shared with a brighter neighbour; ``<marker>_membrane_p35``, the 35th percentile
+          of all pixels of the rim; ``<marker>_membrane_fraction``, missing until there is a
+          gate, see :func:`immunescape.measure.rim_fraction`.
+        - last, for :func:`immunescape.measure.split_rims` to take out, ``<marker>_rim_0`` to
+          ``_rim_7``, the mean of what is the cell's own in each eighth of its rim, counted from
+          the direction of x towards y, as seen from the mean of its pixels; missing where
+          nothing is. And ``<marker>_rim_share``, the unshared share of the rim.
 
     Raises
     ------
@@ -125,132 +121,97 @@ def measure_cells(
                 f"{' x '.join(map(str, plane.shape))}; give labels made on this slide"
             )
     stains = panel.measured
-    indices = [slide.index(stain.channel) for stain in stains]
-    reach = _rim_reach(params.membrane_width_um / slide.pixel_size_um)
+    pixel = slide.pixel_size_um
+    for stain in stains:
+        slide.index(stain.channel)  # before any pixel is read
+    rims = tuple(
+        c for c, s in enumerate(stains) if s.compartment == "membrane" and s.role == "marker"
+    )
     blocks = list(iter_blocks(slide.shape, params.block_px))
     lock = Lock()
-
-    def one(block: Block) -> _Sums:
-        return _measure_block(slide, nuclei, cells, indices, block, reach, lock)
-
-    found = []
-    for done, part in enumerate(map_blocks(one, blocks), start=1):
-        found.append(part)
+    shapes = find_shapes(cells, blocks, lock)
+    plan = Plan(
+        slide=slide,
+        nuclei=nuclei,
+        cells=cells,
+        channels=tuple(stain.channel for stain in stains),
+        rims=rims,
+        shapes=shapes,
+        rim_reach=reach_of(params.membrane_width_um / pixel),
+        spill_reach=reach_of(params.spill_um / pixel),
+        lock=lock,
+    )
+    sums = _Sums.zero(len(shapes), len(stains), len(rims))
+    for done, part in enumerate(map_blocks(plan.measure, blocks), start=1):
+        if part is not None:
+            sums.add(part)
         progress(_STEP, done, len(blocks))
-    return _table(_merge(found, len(stains)), stains, slide.pixel_size_um, nuclei is not None)
+    markers = [stains[c].marker for c in rims]
+    statistics, sectors = rim_columns(
+        join_pieces(sums.pieces, len(rims)), markers, sums.p35, len(shapes)
+    )
+    columns = {
+        **_shape_columns(shapes, sums, pixel, nuclei is not None),
+        **_stain_columns(sums, stains, nuclei is not None, statistics),
+        **sectors,
+    }
+    return CellTable(pd.DataFrame(columns, index=pd.Index(shapes.labels, name="label")))
 
 
-def _rim_reach(width_px: float) -> npt.NDArray[np.int64]:
-    """Return for each row offset the largest column offset whose pixel touches the disc.
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What all blocks know, row by row of the table; see :class:`Part`."""
 
-    The disc of that radius, at least half a pixel, lies about a pixel's centre.
+    pixels: npt.NDArray[np.int64]
+    stain: Floats
+    left_out: npt.NDArray[np.int64]
+    p35: Floats
+    pieces: list[Pieces]
 
-    Examples
-    --------
-    >>> _rim_reach(2.0)
-    array([1, 2, 2, 2, 1])
-    """
-    radius = max(width_px, 0.5) + _ROUNDING
-    k = int(radius + 0.5)
-    dy = np.maximum(np.abs(np.arange(-k, k + 1)) - 0.5, 0.0)
-    return np.asarray(np.sqrt(radius**2 - dy**2) + 0.5, np.int64)
+    @classmethod
+    def zero(cls, n: int, n_stains: int, n_rims: int) -> "_Sums":
+        """Return what is known before any block is read."""
+        stain = np.zeros((n, n_stains, CLASSES))
+        p35 = np.full((n_rims, n), np.nan)
+        return cls(np.zeros((n, CLASSES), np.int64), stain, stain.astype(np.int64), p35, [])
 
+    def add(self, part: Part) -> None:
+        """Add one block; a label stands at most once in its rows."""
+        self.pixels[part.rows] += part.pixels
+        self.stain[part.rows] += part.stain
+        self.left_out[part.rows] += part.left_out
+        whole = ~np.isnan(part.p35)
+        marker, cell = np.nonzero(whole)
+        self.p35[marker, part.rows[cell]] = part.p35[whole]
+        if part.pieces is not None:
+            self.pieces.append(part.pieces)
 
-def _measure_block(
-    slide: Slide,
-    nuclei: Plane | None,
-    cells: Plane,
-    indices: list[int],
-    block: Block,
-    reach: npt.NDArray[np.int64],
-    lock: Lock,
-) -> _Sums:
-    """Measure the pixels of one block; the halo only decides what is rim."""
-    from immunescape.measure._hull import hull_points
-    from immunescape.measure._kernels import find_runs, moments, slots, sum_slots
-
-    outer = block.grown(int(reach.max()), slide.shape)
-    with lock:  # readers of files need not be safe to share between threads
-        labels = _compact(cells[outer.slices], np.int32)
-    top, left = block.y0 - outer.y0, block.x0 - outer.x0
-    height, width = block.shape
-    runs, found = find_runs(labels, top, left, height, width)
-    n = len(found)
-    shape = (n, len(indices), _CLASSES)
-    stain = np.zeros(shape, np.float64)
-    left_out = np.zeros(shape, np.int64)
-    if not n:
-        nothing = np.zeros((0, 0), np.int64)
-        return _Sums(
-            found.astype(np.int64), nothing.reshape(0, 6), np.zeros(0, bool),
-            nothing.reshape(0, _CLASSES), stain, left_out, nothing.reshape(0, 3),
-        )  # fmt: skip
-    sums, framed = moments(runs, n, block.y0, block.x0, *slide.shape)
-    if nuclei is None:
-        nucleus = np.zeros((0, 0), np.int32)
-    else:
-        with lock:
-            nucleus = _compact(nuclei[block.slices], np.int32)
-    slot = slots(labels, nucleus, runs, n, top, left, height, width, reach)
-    pixels = np.bincount(slot.ravel(), minlength=_CLASSES * n)[: _CLASSES * n]
-    for c, index in enumerate(indices):
-        with lock:
-            values = slide.read(block, (slide.channels[index],))[0]
-        total, missing = sum_slots(slot, _compact(values), _CLASSES * n)
-        stain[:, c] = total.reshape(n, _CLASSES)
-        left_out[:, c] = missing.reshape(n, _CLASSES)
-    return _Sums(
-        found.astype(np.int64), sums, framed, pixels.reshape(n, _CLASSES), stain, left_out,
-        hull_points(runs, n, block.y0, block.x0),
-    )  # fmt: skip
+    def nucleus_px(self) -> npt.NDArray[np.int64]:
+        """Pixels of each cell's nucleus."""
+        return np.asarray(self.pixels[:, _PARTS["nucleus"]].sum(axis=1), np.int64)
 
 
-def _compact(pixels: Any, dtype: Any = None) -> npt.NDArray[Any]:
-    """Return pixels of one memory layout, for which the loops are compiled only once."""
-    return np.require(np.asarray(pixels), dtype, ["C", "W"])
-
-
-def _merge(parts: list[_Sums], n_stains: int) -> _Sums:
-    """Add up the sums of each label over the blocks; labels come out sorted."""
-    parts = [part for part in parts if len(part.labels)]
-    if not parts:
-        empty = np.zeros((0, n_stains, _CLASSES))
-        none = np.zeros((0, 6), np.int64)
-        return _Sums(
-            none[:, 0], none, none[:, 0] > 0, none[:, :_CLASSES], empty, empty.astype(np.int64),
-            none[:, :3],
-        )  # fmt: skip
-    labels, which = np.unique(np.concatenate([p.labels for p in parts]), return_inverse=True)
-    order = np.argsort(which, kind="stable")
-    first = np.searchsorted(which[order], np.arange(len(labels)))
-
-    def total(name: str) -> Any:
-        stacked = np.concatenate([getattr(p, name) for p in parts])
-        return np.add.reduceat(stacked[order], first, axis=0)
-
-    offsets = np.cumsum([0] + [len(p.labels) for p in parts])
-    hull = np.concatenate([p.hull for p in parts])
-    owner = np.repeat(offsets[:-1], [len(p.hull) for p in parts]) + hull[:, 0]
-    hull[:, 0] = which[owner]
-    return _Sums(
-        labels, total("moments"), total("framed"), total("pixels"), total("stain"),
-        total("left_out"), hull[np.argsort(hull[:, 0], kind="stable")],
-    )  # fmt: skip
-
-
-def _table(sums: _Sums, stains: tuple[Stain, ...], pixel: float, has_nuclei: bool) -> CellTable:
-    n, sx, sy = (sums.moments[:, i] for i in range(3))
-    nucleus_px = sums.pixels[:, _PARTS["nucleus"]].sum(axis=1)
-    has_nucleus = (nucleus_px > 0) & has_nuclei
-    columns: dict[str, npt.NDArray[Any]] = {
+def _shape_columns(
+    shapes: Shapes, sums: _Sums, pixel: float, has_nuclei: bool
+) -> dict[str, npt.NDArray[Any]]:
+    n, sx, sy = (shapes.moments[:, i] for i in range(3))
+    nucleus = sums.nucleus_px()
+    return {
         "x_um": (sx / n + 0.5) * pixel,
         "y_um": (sy / n + 0.5) * pixel,
         "area_um2": n * pixel**2,
-        "nucleus_area_um2": np.where(has_nucleus, nucleus_px * pixel**2, np.nan),
-        "eccentricity": _eccentricity(sums.moments),
-        "solidity": n / _convex_px(sums),
-        "touches_frame": np.asarray(sums.framed, bool),
+        "nucleus_area_um2": np.where((nucleus > 0) & has_nuclei, nucleus * pixel**2, np.nan),
+        "eccentricity": shapes.eccentricity,
+        "solidity": shapes.solidity,
+        "touches_frame": shapes.framed,
     }
+
+
+def _stain_columns(
+    sums: _Sums, stains: tuple[Stain, ...], has_nuclei: bool, rims: dict[str, Floats]
+) -> dict[str, Floats]:
+    columns: dict[str, Floats] = {}
+    has_nucleus = (sums.nucleus_px() > 0) & has_nuclei
     valid = sums.pixels[:, None, :] - sums.left_out
     for c, stain in enumerate(stains):
         for compartment in COMPARTMENTS:
@@ -258,36 +219,12 @@ def _table(sums: _Sums, stains: tuple[Stain, ...], pixel: float, has_nuclei: boo
             count = valid[:, c, parts].sum(axis=1)
             if compartment in ("nucleus", "cytoplasm"):
                 count = np.where(has_nucleus, count, 0)
-            mean = np.full(len(n), np.nan)
+            mean = np.full(len(count), np.nan)
             np.divide(sums.stain[:, c, parts].sum(axis=1), count, out=mean, where=count > 0)
             columns[f"{stain.marker}_{compartment}_mean"] = mean
-        if stain.compartment == "membrane" and stain.role == "marker":
-            for name in _LATER:
-                columns[f"{stain.marker}_membrane_{name}"] = np.full(len(n), np.nan)
-    return CellTable(pd.DataFrame(columns, index=pd.Index(sums.labels, name="label")))
-
-
-def _eccentricity(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the eccentricity of each label from its sums of coordinates."""
-    n, sx, sy, sxx, sxy, syy = sums.T
-    # Shifted by whole pixels, so that squares of far coordinates cancel without rounding.
-    ox, oy = sx // np.maximum(n, 1), sy // np.maximum(n, 1)
-    dx, dy = sx - n * ox, sy - n * oy
-    xx = (sxx - 2 * ox * sx + n * ox * ox) / n - (dx / n) ** 2
-    yy = (syy - 2 * oy * sy + n * oy * oy) / n - (dy / n) ** 2
-    xy = (sxy - ox * sy - oy * sx + n * ox * oy) / n - (dx / n) * (dy / n)
-    middle, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    long, short = middle + spread, np.maximum(middle - spread, 0.0)
-    ratio = np.ones(len(n))
-    np.divide(short, long, out=ratio, where=long > 0)
-    return np.asarray(np.sqrt(1 - ratio), np.float64)
-
-
-def _convex_px(sums: _Sums) -> npt.NDArray[np.int64]:
-    """Return the number of pixels in the convex hull of each label."""
-    from immunescape.measure._hull import convex_areas
-
-    start = np.searchsorted(sums.hull[:, 0], np.arange(len(sums.labels) + 1))
-    return np.asarray(
-        convex_areas(np.ascontiguousarray(sums.hull[:, 1:]), start.astype(np.int64)), np.int64
-    )
+        if f"{stain.marker}_membrane_unshared" in rims:
+            for name in ("unshared", "p35"):
+                column = f"{stain.marker}_membrane_{name}"
+                columns[column] = rims[column]
+            columns[f"{stain.marker}_membrane_fraction"] = np.full(len(valid), np.nan)
+    return columns

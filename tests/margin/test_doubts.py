@@ -119,10 +119,10 @@ def test_stroma_drawn_elsewhere_changes_nothing_and_that_is_said():
 def test_tumour_islands_that_are_left_out():
     rng = np.random.default_rng(1)
     nest = rng.uniform((100, 100), (500, 500), (800, 2))
-    small = rng.uniform((800, 800), (845, 845), (12, 2))
+    small = rng.uniform((800, 800), (835, 835), (8, 2))
     found = find_tumour(np.concatenate([nest, small]), WHOLE)
     assert found.islands_left_out == 1
-    assert found.cells_left_out in (11, 12)  # one may lie just beyond the outline
+    assert found.cells_left_out in (7, 8)  # one may lie just beyond the outline
     (warning,) = found.warnings
     assert warning.startswith(f"1 island(s) of tumour with {found.cells_left_out} tumour cells")
     assert find_tumour(nest, WHOLE).warnings == ()

@@ -1,7 +1,7 @@
 """The tumour region, derived from where the tumour cells lie."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ __all__ = [
     "derive_tumour",
     "find_tumour",
 ]
+
+Map = npt.NDArray[np.floating[Any]]
+"""``(y, x)`` on the grid of the density."""
 
 _UPPER = 75
 """Percentile of the densities at the tumour cells that stands for the upper mode."""
@@ -59,7 +62,7 @@ class TumourParams(Params):
     edge_fraction: Annotated[float, Between(0.1, 0.9, step=0.05)] = 0.65
     min_density_fraction: Annotated[float, Between(0.0, 1.0, step=0.05)] = 0.4
     min_density_per_mm2: Annotated[float, Between(0, 20000, step=50, unit="1/mm²")] = 500.0
-    min_area_um2: Annotated[float, Between(0, 1e6, step=500, unit="µm²")] = 5000.0
+    min_area_um2: Annotated[float, Between(0, 1e6, step=500, unit="µm²")] = 2500.0
     min_island_cells: Annotated[int, Between(1, 1000, step=1, unit="cells")] = 10
     min_hole_um2: Annotated[float, Between(0, 1e6, step=500, unit="µm²")] = 5000.0
 
@@ -137,7 +140,7 @@ def find_tumour(
     if not len(points):
         return DerivedTumour(shapely.MultiPolygon())
     finest = min(params.edge_bandwidth_um, params.bandwidth_um)
-    ground = _coarsen(points, analysed, max(int(finest / 4 / tissue.grid_um), 1))
+    ground = _coarsen(points, analysed, max(int(finest / 3.5 / tissue.grid_um), 1))
     needed, density = _needed(ground, params)
     height, islands, lost = _without_small(density / needed - 1, ground, params)
     if params.edge_bandwidth_um < params.bandwidth_um:
@@ -159,20 +162,18 @@ def find_tumour(
 class _Ground:
     """Tumour cells and the share of analysed tissue on a grid coarser than the working grid."""
 
-    cells: npt.NDArray[np.float64]
-    tissue: npt.NDArray[np.float64]
+    cells: Map
+    tissue: Map
     edge_um: float
 
-    def density_per_mm2(self, bandwidth_um: float) -> npt.NDArray[np.float64]:
+    def density_per_mm2(self, bandwidth_um: float) -> Map:
         """Return tumour cells per area of tissue, both smoothed."""
         sigma = bandwidth_um / self.edge_um
         area_mm2 = _smooth(self.tissue, sigma) * self.edge_um**2 / 1e6
         return _ratio(_smooth(self.cells, sigma), area_mm2)
 
 
-def _needed(
-    ground: _Ground, params: TumourParams
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _needed(ground: _Ground, params: TumourParams) -> tuple[Map, Map]:
     """Return the density that makes a place tumour, and the density there is."""
     density = ground.density_per_mm2(params.bandwidth_um)
     cells = ground.cells
@@ -184,7 +185,7 @@ def _needed(
     return np.maximum(params.edge_fraction * reference, params.min_density_per_mm2), density
 
 
-def _pull(inside: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.float64]:
+def _pull(inside: npt.NDArray[np.bool_], reach: float) -> Map:
     """Return what keeps an outline near another: 0 there, 2 and more at its reach, in cells."""
     from scipy import ndimage as ndi
 
@@ -192,7 +193,7 @@ def _pull(inside: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.float64
         return np.where(inside, 2.0, -2.0)
     within, beyond = ndi.distance_transform_edt(inside), ndi.distance_transform_edt(~inside)
     away = np.where(inside, within - 0.5, 0.5 - beyond) / reach
-    return np.asarray(2 * np.clip(away, -1, 1) ** 3, np.float64)
+    return np.asarray(2 * np.clip(away, -1, 1) ** 3, np.float32)
 
 
 def compare_bandwidths(
@@ -235,9 +236,7 @@ def compare_bandwidths(
     return pd.DataFrame(rows, columns=["bandwidth_um", "area_mm2", "iou"])
 
 
-def _without_small(
-    height: npt.NDArray[np.float64], ground: _Ground, params: TumourParams
-) -> tuple[npt.NDArray[np.float64], int, int]:
+def _without_small(height: Map, ground: _Ground, params: TumourParams) -> tuple[Map, int, int]:
     """Sink small islands, then fill small patches between; count islands lost and their cells."""
     from scipy import ndimage as ndi
 
@@ -273,29 +272,27 @@ def _coarsen(points: npt.NDArray[np.float64], tissue: GridMask, factor: int) -> 
         axis=1,
     )
     area = np.add.reduceat(
-        by_row * tissue.heights_um[:, None], np.arange(0, tissue.mask.shape[0], factor), axis=0
+        by_row * tissue.heights_um[:, None].astype(np.float32),
+        np.arange(0, tissue.mask.shape[0], factor),
+        axis=0,
     )
     edge_um = factor * tissue.grid_um
-    return _Ground(cells.astype(np.float64), area / edge_um**2, edge_um)
+    return _Ground(cells.astype(np.float32), area / np.float32(edge_um**2), edge_um)
 
 
-def _smooth(values: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
+def _smooth(values: Map, sigma: float) -> Map:
     from scipy import ndimage as ndi
 
     return np.asarray(ndi.gaussian_filter(values, sigma, mode="constant", truncate=4.0))
 
 
-def _ratio(
-    above: npt.NDArray[np.float64], below: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _ratio(above: Map, below: Map) -> Map:
     """Divide; 0 where there is next to nothing to divide by."""
     some = below > 1e-9 * max(float(below.max()), 1e-300)
     return np.divide(above, below, out=np.zeros_like(above), where=some)
 
 
-def _outlined(
-    height: npt.NDArray[np.float64], edge_um: float, frame: tuple[float, float]
-) -> shapely.MultiPolygon:
+def _outlined(height: Map, edge_um: float, frame: tuple[float, float]) -> shapely.MultiPolygon:
     """Return where a height on the coarse grid is above 0, outlined by interpolation."""
     from skimage.measure import find_contours
 
@@ -314,9 +311,7 @@ def _outlined(
     return polygons_of(shapely.union_all(faces[inside]).intersection(shapely.box(0, 0, *frame)))
 
 
-def _interpolated(
-    height: npt.NDArray[np.float64], xy: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _interpolated(height: Map, xy: Map) -> Map:
     from scipy import ndimage as ndi
 
     return np.asarray(ndi.map_coordinates(height, xy[:, ::-1].T, order=1, mode="nearest"))

@@ -4,10 +4,10 @@ import pytest
 
 from immunescape.spatial import intervals, kinds, sensitivity, stains
 
+MODULES = [intervals, kinds, sensitivity, stains]
 
-@pytest.mark.parametrize(
-    "module", [intervals, kinds, sensitivity, stains], ids=lambda module: module.__name__
-)
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_examples_in_docstrings_are_true(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

@@ -24,11 +24,15 @@ def cd8_rows(source: Source, regions: pd.DataFrame) -> Iterator[dict[str, Any]]:
     source
         The slide.
     regions
-        Its `region_table`, whose densities and intervals these are.
+        Its `region_table`, whose densities and intervals these are; none where the CD8 stain may
+        have failed.
     """
     mine = regions[(regions["phenotype"] == "cd8_t") & (regions["pdl1"] == "any")]
     mine = mine.set_index("region")
     gates = source.gate_note(pdl1=False)
+    if unproven := source.kinds.why_not("cd8_t"):
+        nothing = dict.fromkeys(("density_per_mm2", "ci_low", "ci_high"), np.nan)
+        mine = mine.assign(**nothing, ci_method="", evaluable=False, reason=unproven)
     for region, row in mine.iterrows():
         ok = bool(row["evaluable"])
         yield {

@@ -76,8 +76,7 @@ class Resampling:
             self.blocks, self._apart(numerators), self._apart(denominators),
             kind="fraction", tissue=np.repeat(self._area(), k, axis=1), seed=self.seed,
         )  # fmt: skip
-        n, d = self.by_region(numerators), self.by_region(denominators)
-        return _shaped(found, (_SEVEN, k), (n > 0) & (n < d), "wilson")
+        return _shaped(found, (_SEVEN, k))
 
     def densities(self, counts: npt.NDArray[Any]) -> Bounds:
         """Return intervals of densities per mm² of ``(b, k)`` cells, as ``(7, k)``."""
@@ -85,9 +84,8 @@ class Resampling:
         if self.seed is None:
             return _nothing((_SEVEN, k))
         areas = np.repeat(self._area(), k, axis=1)
-        return _shaped(
-            density_bounds(self.blocks, self._apart(counts), areas, self.seed), (_SEVEN, k)
-        )
+        found = density_bounds(self.blocks, self._apart(counts), areas, self.seed)
+        return _shaped(found, (_SEVEN, k))
 
     def log_odds(self, *table: npt.NDArray[Any]) -> Bounds:
         """Return intervals of log odds ratios of four ``(b, k)`` counts, as ``(7, k)``."""
@@ -151,7 +149,7 @@ def density_bounds(
     if not len(blocks):
         return _nothing((counts.shape[1],))
     found = ratio_intervals(blocks, counts, areas, kind="density", seed=seed)
-    return _shaped(found, (counts.shape[1],), counts.sum(0) > 0, "garwood")
+    return _shaped(found, (counts.shape[1],))
 
 
 def subset(blocks: Blocks, rows: npt.NDArray[np.bool_]) -> Blocks:
@@ -167,14 +165,5 @@ def _nothing(shape: tuple[int, ...]) -> Bounds:
     return Bounds(np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, "", object))
 
 
-def _shaped(
-    found: Any,
-    shape: tuple[int, ...],
-    varies: npt.NDArray[np.bool_] | None = None,
-    plain: str = "",
-) -> Bounds:
-    """Bring ends into shape; a sum that resampling cannot vary has the plain interval."""
-    method = found.method.reshape(shape)
-    if varies is not None:
-        method = np.where(varies | (method == ""), method, plain)
-    return Bounds(found.low.reshape(shape), found.high.reshape(shape), method)
+def _shaped(found: Any, shape: tuple[int, ...]) -> Bounds:
+    return Bounds(*(part.reshape(shape) for part in (found.low, found.high, found.method)))

@@ -20,6 +20,8 @@ _TRIAL_ROUNDS = 20
 """After these rounds only the two most likely starts of each scale go on."""
 _REFIT_ROUNDS = 80
 _TOLERANCE = 1e-7
+_REFIT_TOLERANCE = 1e-5
+"""A round that makes a cell no likelier than by this factor is the last."""
 _SKEWS = np.linspace(-2.5, 2.5, 51)
 _LEAST_SD = 0.05
 """Narrowest population, as a share of the spread of all cells."""
@@ -153,8 +155,8 @@ def fit_mixture(scales: Scales, populations: int) -> Mixture:
     if not len(guesses):
         return Mixture((), (), (), np.inf)
     x = scales.standard
-    powers = np.stack([np.ones_like(x), x, x**2], axis=-1)[:, None]
-    moments = (guesses * scales.counts) @ powers
+    powers = np.stack([np.ones_like(x), x, x**2], axis=-1)
+    moments = (guesses * scales.counts) @ powers[:, None]
     parameters, likelihood = _maximise(scales.counts, powers, moments, _TRIAL_ROUNDS)
     ahead = np.argsort(-likelihood, axis=1, kind="stable")[:, :2]
     moments = np.take_along_axis(parameters, ahead[..., None, None], axis=1)
@@ -191,14 +193,14 @@ def refit_mixture(counts: Array, scales: Scales, start: Mixture) -> list[Mixture
         return [start] * len(counts)
     mean, sd = float(scales.mean[start.scale]), float(scales.sd[start.scale])
     x = scales.standard[start.scale]
-    powers = np.stack([np.ones_like(x), x, x**2], axis=-1)[None, None]
+    powers = np.stack([np.ones_like(x), x, x**2], axis=-1)[None]
     means = (np.asarray(start.means) - mean) / sd
     squares = (np.asarray(start.sds) / sd) ** 2 + means**2
     shares = np.asarray(start.shares)
     totals = counts.sum(axis=1)
     moments = np.stack([shares, shares * means, shares * squares], axis=-1)
     moments = (moments * totals[:, None, None])[None]
-    moments, likelihood = _maximise(counts, powers, moments, _REFIT_ROUNDS)
+    moments, likelihood = _maximise(counts, powers, moments, _REFIT_ROUNDS, _REFIT_TOLERANCE)
     stretch = scales.only(start.scale).log_stretch(counts)[:, 0]
     return _mixtures(moments[0], likelihood[0] - stretch, totals, (mean, sd), start.scale)
 
@@ -229,7 +231,9 @@ def single_bic(counts: Array, scales: Scales) -> Array:
     return np.asarray(3 * np.log(total[:, 0, 0]) - 2 * best)
 
 
-def _maximise(counts: Array, powers: Array, moments: Array, rounds: int) -> tuple[Array, Array]:
+def _maximise(
+    counts: Array, powers: Array, moments: Array, rounds: int, tolerance: float = _TOLERANCE
+) -> tuple[Array, Array]:
     """Improve populations given by their sums of 1, x and x² over cells, until they settle.
 
     Parameters
@@ -237,7 +241,7 @@ def _maximise(counts: Array, powers: Array, moments: Array, rounds: int) -> tupl
     counts
         ``(bins,)``, or a row for each start, ``(starts, bins)``.
     powers
-        ``(scales, 1, bins, 3)``.
+        ``(scales, bins, 3)``.
     moments
         ``(scales, starts, populations, 3)``.
 
@@ -247,26 +251,29 @@ def _maximise(counts: Array, powers: Array, moments: Array, rounds: int) -> tupl
         The last of the kind that was taken in, and the log likelihood of what it describes as
         of the round before, ``(scales, starts)``.
     """
-    counts = np.broadcast_to(counts, (moments.shape[1], counts.shape[-1]))
+    n_scales, starts, populations, _ = moments.shape
+    counts = np.broadcast_to(counts, (starts, counts.shape[-1]))
     totals = counts.sum(axis=1)
     turned = np.swapaxes(powers, -1, -2)
-    previous = np.full(moments.shape[:2], -np.inf)
+    each = n_scales, starts, populations, counts.shape[-1]
+    flat = n_scales, starts * populations, counts.shape[-1]
+    previous = np.full(each[:2], -np.inf)
     likelihood = previous
     for _ in range(rounds):
         number = np.maximum(moments[..., 0], 1e-9)
         means = moments[..., 1] / number
         variances = np.maximum(moments[..., 2] / number - means**2, _LEAST_SD**2)
-        constant = np.log(number / totals[:, None]) - 0.5 * (
-            np.log(variances) + means**2 / variances
-        )
-        logs = np.stack([constant, means / variances, -0.5 / variances], axis=-1) @ turned
-        top = logs.max(axis=2, keepdims=True)
-        parts = np.exp(np.subtract(logs, top, out=logs), out=logs)
-        sums = parts.sum(axis=2, keepdims=True)
-        likelihood = ((top + np.log(sums))[:, :, 0] * counts).sum(axis=-1) - totals * _LOG_ROOT_TAU
-        parts *= counts[:, None] / sums
-        moments = parts @ powers
-        if np.all(likelihood - previous <= _TOLERANCE * totals):
+        constant = np.log(number / totals[:, None])
+        constant -= 0.5 * (np.log(variances) + means**2 / variances)
+        terms = np.stack([constant, means / variances, -0.5 / variances], axis=-1)
+        logs = (terms.reshape(*flat[:2], 3) @ turned).reshape(each)
+        top = logs.max(axis=2)
+        parts = np.exp(np.subtract(logs, top[:, :, None], out=logs), out=logs)
+        sums = parts.sum(axis=2)
+        likelihood = ((top + np.log(sums)) * counts).sum(axis=-1) - totals * _LOG_ROOT_TAU
+        parts *= (counts / sums)[:, :, None]
+        moments = (parts.reshape(flat) @ powers).reshape(moments.shape)
+        if np.all(likelihood - previous <= tolerance * totals):
             break
         previous = likelihood
     return moments, likelihood

@@ -126,7 +126,7 @@ def _accepted(
         parting = mixture.parting(first)
         if parting is None:
             continue
-        crossing, valley = parting
+        at, valley = parting
         low, high = mixture.joined(first)
         shift = float(sample.shifts[mixture.scale])
         found = Populations(low[0], high[0], low[1], high[1], high[2], shift)
@@ -134,12 +134,12 @@ def _accepted(
             min(low[2], high[2]) * cells >= min_population_cells
             and found.separation >= min_separation
             and (mixture is two or valley <= _VALLEY)
-            and _lack(sample, row, found) <= _LACK
+            and (lack := _lack(sample, row, found)) <= _LACK
         ):
-            accepted.append((mixture is two, valley, found, crossing))
+            accepted.append((lack, found, at))
     if not accepted:
         return None
-    *_, populations, at = min(accepted, key=lambda each: each[:2])
+    _, populations, at = min(accepted, key=lambda each: each[0])
     return populations, at
 
 

@@ -122,7 +122,7 @@ def test_tumour_islands_that_are_left_out():
     small = rng.uniform((800, 800), (835, 835), (8, 2))
     found = find_tumour(np.concatenate([nest, small]), WHOLE)
     assert found.islands_left_out == 1
-    assert found.cells_left_out in (7, 8)  # one may lie just beyond the outline
+    assert 5 <= found.cells_left_out <= 8  # some may lie just beyond the outline
     (warning,) = found.warnings
     assert warning.startswith(f"1 island(s) of tumour with {found.cells_left_out} tumour cells")
     assert find_tumour(nest, WHOLE).warnings == ()

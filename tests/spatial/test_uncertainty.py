@@ -160,3 +160,29 @@ def test_planted_induction_has_a_small_p_value_and_none_a_large_one():
         assert at(summary, ODDS, region=region)["p_value"] == 0.001
     assert at(summary, ODDS, neighbourhood="r10").isna()["p_value"]
     assert at(summary, TOUCHING).isna()["p_value"]
+
+
+@pytest.mark.parametrize("kept", ["none", "excluded", "one kind", "one region"])
+def test_fields_that_lack_cells_have_all_their_tables(kept):
+    cells = field(n=300)
+    frame = cells.frame
+    if kept == "none":
+        frame = frame.iloc[:0]
+    elif kept == "excluded":
+        frame = frame.assign(region="excluded")
+    elif kept == "one kind":
+        frame = frame[frame["phenotype"] == "tumour"]
+    else:
+        frame = frame[frame["region"] == "centre"]
+    cells = type(cells)(frame)
+    pairs = pairs_of(cells) if len(cells) else pairs_of(field(n=300)).iloc[:0]
+    summary = summarise(cells, pairs, block_areas(), ANY)
+    plain = summarise(cells, pairs, block_areas(by_block=block_areas().by_block.iloc[:0]), ANY)
+    for column in ("value", "numerator", "denominator", "evaluable"):
+        pd.testing.assert_series_equal(summary[column], plain[column])
+    given = summary[summary["evaluable"] & (summary["ci_method"] != "")]
+    assert given[["ci_low", "ci_high"]].notna().all(axis=None)
+    assert (given["ci_low"] <= given["value"] + 1e-12).all()
+    assert (given["ci_high"] >= given["value"] - 1e-12).all()
+    assert len(region_table(cells, block_areas())) == 105
+    assert len(band_table(cells, block_areas())) == 75

@@ -1,0 +1,276 @@
+"""Blocks of the slide, and the variance of sums over them by drawing windows of blocks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse, special
+
+from immunescape.results import BLOCK_UM, REGION_NAMES
+
+__all__ = ["Blocks", "Spread", "find_blocks", "resampled_variance", "residuals", "spread_of"]
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+_WINDOWS = (2, 4)
+"""Edges of the windows that are drawn, in blocks."""
+_BEYOND = 1.1
+"""Variance added for patches that reach beyond the windows."""
+_CHUNK_BYTES = 32e6
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Rows over which cells and area of a slide are summed: one block's share of one region.
+
+    Counts of a row are those of one square of ``BLOCK_UM`` and one of the four disjoint regions.
+    Blocks are what is resampled; regions are kept apart, because a difference between regions
+    is no chance.
+
+    Parameters
+    ----------
+    row, column
+        ``(b,)`` place of each row's block.
+    region
+        ``(b,)`` index of each row's region into the four disjoint ones.
+    area_mm2
+        ``(b,)`` tissue of each row; 0 where only cells are known.
+    of_cells
+        ``(n,)`` row of each cell, -1 for excluded ones.
+    of_areas
+        ``(m,)`` row of each line of `RegionAreas.by_block`.
+    """
+
+    row: Counts
+    column: Counts
+    region: Counts
+    area_mm2: Floats
+    of_cells: Counts
+    of_areas: Counts
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @cached_property
+    def number(self) -> Counts:
+        """``(b,)`` number of each row's block, from 0; rows of one block share it."""
+        key = self.row * (int(self.column.max(initial=0)) + 1) + self.column
+        return np.asarray(np.unique(key, return_inverse=True)[1], np.int64).reshape(-1)
+
+    def by_region(self) -> list[Counts]:
+        """Return the rows of each region that has any."""
+        return [np.flatnonzero(self.region == region) for region in np.unique(self.region)]
+
+    def count(self, kind: npt.ArrayLike, kinds: int) -> Counts:
+        """Count cells by row and kind.
+
+        Parameters
+        ----------
+        kind
+            ``(n,)`` code of each cell, 0 to ``kinds - 1``; -1 leaves a cell out.
+        kinds
+            Number of codes.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(b, kinds)``.
+        """
+        code = np.asarray(kind, np.int64)
+        use = (self.of_cells >= 0) & (code >= 0)
+        flat = self.of_cells[use] * kinds + code[use]
+        return np.bincount(flat, minlength=len(self) * kinds).reshape(len(self), kinds)
+
+
+def find_blocks(points_um: npt.ArrayLike, region: npt.ArrayLike, by_block: pd.DataFrame) -> Blocks:
+    """Sort the cells and the area of a slide into blocks.
+
+    Parameters
+    ----------
+    points_um
+        ``(n, 2)`` centroids, x and y.
+    region
+        ``(n,)`` index of each cell's region into the four disjoint ones; 4 or -1 for excluded.
+    by_block
+        Columns ``BLOCK_COLUMNS``; see `RegionAreas.by_block`. Without rows every cell still has a
+        block, but none holds tissue, so that nothing is resampled.
+
+    Returns
+    -------
+    Blocks
+        Only blocks with a cell or with area, in the order of their rows and columns.
+    """
+    points = np.asarray(points_um, np.float64).reshape(-1, 2)
+    at = np.floor(points / BLOCK_UM).astype(np.int64)
+    code = np.asarray(region, np.int64)
+    inside = (code >= 0) & (code < 4)
+    of_region = pd.Index(REGION_NAMES[:4]).get_indexer(pd.Index(by_block["region"].astype(object)))
+    places = np.concatenate(
+        [
+            np.column_stack([at[inside, 1], at[inside, 0], code[inside]]),
+            np.column_stack(
+                [by_block["row"].astype(np.int64), by_block["column"].astype(np.int64), of_region]
+            ),
+        ]
+    )
+    found, number = np.unique(places, axis=0, return_inverse=True)
+    number = number.reshape(-1)
+    cells = int(inside.sum())
+    of_cells = np.full(len(points), -1, np.int64)
+    of_cells[inside] = number[:cells]
+    area = by_block["area_mm2"].to_numpy(np.float64)
+    return Blocks(
+        row=found[:, 0],
+        column=found[:, 1],
+        region=found[:, 2],
+        area_mm2=np.bincount(number[cells:], area, len(found)).astype(np.float64),
+        of_cells=of_cells,
+        of_areas=number[cells:],
+    )
+
+
+def residuals(blocks: Blocks, n: Floats, d: Floats) -> Floats:
+    """Return by how much each row differs from what the ratio of its region gives."""
+    out = n.astype(np.float64)
+    for mine in blocks.by_region():
+        base = d[mine].sum(0)
+        rate = np.where(base > 0, n[mine].sum(0) / np.where(base > 0, base, 1), 0.0)
+        out[mine] -= rate * d[mine]
+    return out
+
+
+class Spread(NamedTuple):
+    """Variance of ``k`` sums by each edge of windows, ``(windows, k)``, and how well it is told."""
+
+    variances: Floats
+    freedom: Floats
+
+    @property
+    def variance(self) -> Floats:
+        """The larger of the variances, each with its own widening at 95 %."""
+        return np.asarray(np.take_along_axis(self.variances, self._widest(), 0)[0], np.float64)
+
+    def widening(self, confidence: float) -> Floats:
+        """Return by what a variance is multiplied so that normal quantiles become Student's."""
+        freedom = np.take_along_axis(self.freedom, self._widest(), 0)[0]
+        return _widening(freedom, confidence) * _BEYOND
+
+    def _widest(self) -> Counts:
+        wide = self.variances * _widening(self.freedom, 0.95)
+        return np.asarray(wide.argmax(0)[None], np.int64)
+
+
+def _widening(freedom: Floats, confidence: float) -> Floats:
+    upper = (1 + confidence) / 2
+    return np.asarray((special.stdtrit(freedom, upper) / special.ndtri(upper)) ** 2, np.float64)
+
+
+def spread_of(
+    blocks: Blocks, differences: Floats, parts: Sequence[Floats], seed: int, draws: int
+) -> Spread:
+    """Return the variance of the sums of residuals.
+
+    Parameters
+    ----------
+    differences
+        ``(b, k)`` residuals, each part's summing to 0 over every region.
+    parts
+        Variance of each row if cells were independent, up to a factor, as ``(b, k)`` or
+        ``(b, 1)``: one a group of cells whose ratio was fitted.
+    """
+    k = differences.shape[1]
+    lumpy = _lumpiness(blocks, differences, parts)
+    variances, freedom = [], []
+    for edge in _WINDOWS:
+        windows = _windows(blocks, edge)
+        share, df = _expected(blocks, windows, parts)
+        found = resampled_variance(windows @ differences, edge, seed, draws)
+        variances.append(found / np.maximum(share, 1e-3))
+        freedom.append(np.broadcast_to(np.maximum(df * lumpy, 1.0), k))
+    return Spread(np.array(variances), np.array(freedom))
+
+
+def _windows(blocks: Blocks, edge: int) -> Any:
+    """Return which rows each window of blocks holds, as a sparse matrix ``(windows, b)``.
+
+    Every block is in as many windows as any other, ``edge`` squared: windows reach over borders.
+    """
+    wide = int(blocks.column.max(initial=0)) + edge
+    rows = np.arange(len(blocks))
+    steps = range(edge)
+    keys = [(blocks.row + i) * wide + blocks.column + j for i in steps for j in steps]
+    found, window = np.unique(np.concatenate(keys), return_inverse=True)
+    place = (window, np.tile(rows, edge * edge))
+    return sparse.csr_array((np.ones(len(window)), place), shape=(len(found), len(blocks)))
+
+
+def resampled_variance(sums: Floats, edge: int, seed: int, draws: int) -> Floats:
+    """Return the variance of totals when windows are drawn with replacement.
+
+    Parameters
+    ----------
+    sums
+        ``(windows, k)`` sums of residuals, in which each block is ``edge`` squared times.
+    """
+    number = len(sums)
+    rng = np.random.default_rng([seed, edge])
+    squares = np.zeros(sums.shape[1])
+    chunk = max(int(_CHUNK_BYTES / (8 * max(number, 1))), 1)
+    for start in range(0, draws, chunk):
+        now = min(chunk, draws - start)
+        drawn = rng.integers(0, number, (now, number)) + number * np.arange(now)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=now * number).reshape(now, number)
+        squares += (((times - 1.0) @ sums / edge) ** 2).sum(0)
+    return np.asarray(squares / draws, np.float64)
+
+
+def _expected(blocks: Blocks, windows: Any, parts: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Return how the windows' variance would do if cells were independent.
+
+    Returns
+    -------
+    tuple
+        Its expectation as a share of the true variance, and its degrees of freedom. Residuals
+        have covariance ``diag(v) - v v' / sum(v)`` within a part and region; with the windows'
+        quadratic form Q the first is its trace and the second ``2 trace² / variance``.
+    """
+    edge2 = float(windows.sum(0).max()) if windows.shape[0] else 1.0
+    form = (windows.T @ windows) / edge2
+    whole = sum(parts, np.zeros((len(blocks), 1)))
+    fitted = []
+    for part in parts:
+        for mine in blocks.by_region():
+            total = part[mine].sum(0)
+            scaled = part[mine] / np.sqrt(np.where(total > 0, total, 1))
+            fitted.append((mine, scaled, form[:, mine] @ scaled))
+    trace = whole.sum(0)
+    square = (whole * (form.multiply(form).tocsr() @ whole)).sum(0)
+    for mine, scaled, spread in fitted:
+        trace = trace - (scaled * spread[mine]).sum(0)
+        square = square - 2 * (whole * spread**2).sum(0)
+        for other, second, _ in fitted:
+            square = square + (second * spread[other]).sum(0) ** 2
+    total = np.where(whole.sum(0) > 0, whole.sum(0), 1)
+    trace = np.maximum(trace, 0)
+    return trace / total, trace**2 / np.maximum(square, 1e-300)
+
+
+def _lumpiness(blocks: Blocks, differences: Floats, parts: Sequence[Floats]) -> Floats:
+    """Return the share of the degrees of freedom that is left where few blocks hold the variance.
+
+    By the fourth moment of the blocks' residuals, 1 where it is that of normal ones or less.
+    """
+    number = blocks.number.max(initial=-1) + 1
+    whole = sum(parts, np.zeros((len(blocks), 1)))
+    e, v = np.zeros((number, differences.shape[1])), np.zeros((number, whole.shape[1]))
+    np.add.at(e, blocks.number, differences)
+    np.add.at(v, blocks.number, whole)
+    fourth, flat = (e**4).sum(0), (v**2).sum(0)
+    seen = 3 * (e**2).sum(0) ** 2 * flat
+    expected = fourth * v.sum(0) ** 2
+    return np.where(expected > 0, np.minimum(1, seen / np.where(expected > 0, expected, 1)), 1.0)

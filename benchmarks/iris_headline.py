@@ -6,15 +6,17 @@ the published ones, so that only the PD-L1 gate of the tumour cells differs from
 headline is the PD-L1-negative share of the tumour cells that touch a CD8 T cell. A gate's range is
 that of 100 fits to resampled blocks of 100 µm; the headline stands at both ends of it.
 
-``program``: what this package does, the cells of other phenotypes as control. ``control``: the
-same method on the cells that are no tumour cells. ``plain``: a textbook method applied without
-asking whether there are two populations at all.
+``program``: what this package does with a study that says no more than the method; both fields
+are slides of one patient. ``control``: the gate that the cells of other phenotypes have among
+themselves. ``plain``: a textbook method applied without asking whether there are two populations.
 """
 
 import argparse
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -25,9 +27,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.real_data import DATA
 
+from immunescape.cells import CellTable
 from immunescape.io.masks import polygons_from_mask
 from immunescape.margin import GridMask, MarginParams, map_margin
-from immunescape.phenotype import GateParams, GateSpec, NoThreshold, fit_gate
+from immunescape.panel import Panel, Stain
+from immunescape.phenotype import (
+    GateParams,
+    GateSpec,
+    Group,
+    Pool,
+    Slidemate,
+    fit_gate,
+    gate_by_parent,
+)
 from immunescape.regions import Regions
 from immunescape.results import BLOCK_UM
 from immunescape.spatial import find_contacts
@@ -46,7 +58,6 @@ DRAWS = 100
 _REACH_PX = 76
 _PDL1 = "Membrane PD-Ligand-1 (Opal 690) Mean (Normalized Counts, Total Weighting)"
 _KINDS = {"SOX10+": "tumour", "CD8+": "cd8_t", "OTHER": "other"}
-_METHODS = ("gmm", "otsu", "tail")
 
 
 def read_labels(number):
@@ -111,54 +122,122 @@ def read_specimen():
 
 @dataclass(frozen=True)
 class Way:
-    """One way to find the gate of the tumour cells: a group, a name, and what it calls.
+    """One way to find the gate of the tumour cells.
 
-    ``fit(tumour, rest)`` takes the PD-L1 of the tumour cells and of the others, and returns the
-    threshold (None where there is none) and what is worth saying about it.
+    ``find(cells, pooled, draws)`` takes the cells of both fields and returns a row a field, with
+    ``gate, low, high`` (NaN where there is none) and what is worth saying, ``note``.
     """
 
     group: str
     name: str
-    fit: object
+    find: object
 
 
 def ways():
     """Return every way, the published one first."""
-    result = [Way("published", "3.64", lambda tumour, rest: (PUBLISHED, ""))]
-    for method in _METHODS:
-        result.append(Way("program", method, _program(method)))
-    for method in _METHODS:
-        result.append(Way("control", method, _control(method)))
-    result += [
-        Way("plain", "otsu, tumour cells", lambda tumour, rest: (_otsu(tumour), "")),
-        Way("plain", "otsu, all cells", lambda tumour, rest: (_otsu(_both(tumour, rest)), "")),
-        Way("plain", "otsu of log, tumour cells",
-            lambda tumour, rest: (float(np.exp(_otsu(np.log(tumour)))), "")),
-        Way("plain", "gmm of log, tumour cells", lambda tumour, rest: (_two_normal(tumour), "")),
-        Way("plain", "gmm of log, all cells",
-            lambda tumour, rest: (_two_normal(_both(tumour, rest)), "")),
-    ]  # fmt: skip
-    return result
+    methods = get_args(get_type_hints(GateParams)["method"])
+    result = [Way("published", f"{PUBLISHED}", _published)]
+    result += [Way("program", method, partial(_program, method)) for method in methods]
+    result += [Way("control", method, partial(_control, method)) for method in methods]
+    plain = {
+        "otsu, tumour cells": lambda tumour, rest: _otsu(tumour),
+        "otsu, all cells": lambda tumour, rest: _otsu(_both(tumour, rest)),
+        "otsu of log, tumour cells": lambda tumour, rest: float(np.exp(_otsu(np.log(tumour)))),
+        "gmm of log, tumour cells": lambda tumour, rest: _two_normal(tumour),
+        "gmm of log, all cells": lambda tumour, rest: _two_normal(_both(tumour, rest)),
+    }
+    return result + [Way("plain", name, partial(_plain, fit)) for name, fit in plain.items()]
 
 
-def _program(method):
-    spec = GateSpec("pdl1", "tumour", method)
-
-    def fit(tumour, rest):
-        gate = fit_gate(tumour, rest, spec, "pdl1_membrane_mean")
-        return gate.threshold, f"{gate.source} ({gate.method})"
-
-    return fit
+def _published(cells, pooled, draws):
+    return _rows(dict.fromkeys(FIELDS, (PUBLISHED, np.nan, np.nan, "")))
 
 
-def _control(method):
-    def fit(tumour, rest):
-        found = GateParams().automatic(method)(rest)
-        if isinstance(found, NoThreshold):
-            return None, found.reason
-        return found.value, ""
+def _rows(found):
+    columns = ["gate", "low", "high", "note"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=columns)
 
-    return fit
+
+def _row(gate):
+    ends = [np.nan if v is None else v for v in (gate.threshold, gate.gate_low, gate.gate_high)]
+    found = gate.source if gate.threshold is None else f"{gate.source} by {gate.method}"
+    return (*ends, f"{found} ({gate.note})" if gate.note else found)
+
+
+def _program(method, cells, pooled, draws):
+    """Find gates as the package does for a study that says no more than the method."""
+    panel = Panel((Stain(channel="Opal 690", marker="pdl1", compartment="membrane"),))
+    params = GateParams(method=method, membrane_statistic="mean", bootstrap_draws=draws)
+    tables = {
+        number: CellTable(
+            pd.DataFrame(
+                {
+                    "x_um": mine["x_um"],
+                    "y_um": mine["y_um"],
+                    "pdl1_membrane_mean": mine["pdl1"],
+                    "is_tumour": pd.array(
+                        (mine["phenotype"] == "tumour").where(mine["phenotype"] != "unknown"),
+                        dtype="boolean",
+                    ),
+                }
+            )
+        )
+        for number, mine in cells.groupby("field")
+    }
+    found = {}
+    for number, table in tables.items():
+        others = tuple(other for key, other in tables.items() if key != number)
+        pool = Pool("patient", others) if pooled else None
+        tumour, _ = gate_by_parent(table, panel, params=params, pool=pool)
+        found[number] = _row(tumour)
+    return _rows(found)
+
+
+def _control(method, cells, pooled, draws):
+    """Find the gate that the cells of other phenotypes have among themselves."""
+    params = GateParams(method=method, bootstrap_draws=draws)
+    rest = cells[cells["phenotype"].isin(["cd8_t", "other"])]
+    groups = {
+        number: Group(mine["pdl1"].to_numpy(), mine[["x_um", "y_um"]].to_numpy())
+        for number, mine in rest.groupby("field")
+    }
+    found = {}
+    for number, group in groups.items():
+        others = [Slidemate(other) for key, other in groups.items() if key != number]
+        spec = GateSpec("pdl1", "all", method)
+        gate = fit_gate(group, None, spec, "mean", params, others=others if pooled else ())
+        found[number] = _row(gate)
+    return _rows(found)
+
+
+def _plain(fit, cells, pooled, draws):
+    """Apply a textbook method, and again to resampled blocks of 100 µm."""
+    gates = _fitted(fit, cells, pooled)
+    rng = np.random.default_rng(0)
+    rows = np.arange(len(cells))
+    blocks = {
+        number: [rows[cells["block"].to_numpy() == block] for block in mine["block"].unique()]
+        for number, mine in cells.groupby("field")
+    }
+    drawn = [
+        np.concatenate(
+            [each[k] for each in blocks.values() for k in rng.integers(0, len(each), len(each))]
+        )
+        for _ in range(draws)
+    ]
+    ends = pd.DataFrame([_fitted(fit, cells.iloc[d], pooled) for d in drawn], columns=FIELDS)
+    low, high = ends.quantile(0.025), ends.quantile(0.975)
+    return _rows({n: (gates[n], low[n], high[n], "") for n in FIELDS})
+
+
+def _fitted(fit, cells, pooled):
+    found = {}
+    for number in FIELDS:
+        mine = cells if pooled else cells[cells["field"] == number]
+        tumour = mine["pdl1"][mine["phenotype"] == "tumour"].to_numpy()
+        rest = mine["pdl1"][mine["phenotype"].isin(["cd8_t", "other"])].to_numpy()
+        found[number] = fit(tumour, rest)
+    return found
 
 
 def _both(tumour, rest):
@@ -181,20 +260,6 @@ def _two_normal(values):
     grid = np.linspace(low, high, 1001)
     brighter = model.predict(grid[:, None]) == int(np.argmax(model.means_[:, 0]))
     return float(np.exp(grid[int(np.argmax(brighter))]))
-
-
-def thresholds(cells, way, *, pooled):
-    """Return the threshold of each field, NaN where there is none, and what the fits said."""
-    values = {}
-    said = []
-    for number in FIELDS:
-        mine = cells if pooled else cells[cells["field"] == number]
-        tumour = mine["pdl1"][mine["phenotype"] == "tumour"].to_numpy()
-        rest = mine["pdl1"][mine["phenotype"].isin(["cd8_t", "other"])].to_numpy()
-        value, note = way.fit(tumour, rest)
-        values[number] = np.nan if value is None else value
-        said.append(note)
-    return pd.Series(values), "; ".join(dict.fromkeys(filter(None, said)))
 
 
 def headline(cells, gates):
@@ -220,55 +285,29 @@ def headline(cells, gates):
     return table.assign(share=share if gates.notna().all() else np.nan)
 
 
-def gate_range(cells, way, *, pooled, draws=DRAWS, seed=0):
-    """Return both ends of the thresholds of each field over resampled blocks, and the lost draws.
-
-    Blocks are drawn with replacement within each field. The ends are the 2.5th and 97.5th
-    percentile; draws in which a field had no threshold are left out and counted as a share.
-    """
-    rng = np.random.default_rng(seed)
-    rows = np.arange(len(cells))
-    blocks = {
-        number: [rows[cells["block"].to_numpy() == block] for block in mine["block"].unique()]
-        for number, mine in cells.groupby("field")
-    }
-    found = []
-    for _ in range(draws):
-        drawn = np.concatenate(
-            [each[k] for each in blocks.values() for k in rng.integers(0, len(each), len(each))]
-        )
-        found.append(thresholds(cells.iloc[drawn], way, pooled=pooled)[0])
-    table = pd.DataFrame(found)
-    kept = table.dropna()
-    ends = kept.quantile([0.025, 0.975]) if len(kept) else table.iloc[:2] * np.nan
-    return ends.iloc[0], ends.iloc[1], 1 - len(kept) / len(table)
-
-
 def compare(cells, chosen=None, *, draws=DRAWS):
     """Return a row a way (all, or those chosen) and scope, by the headline of all tissue."""
     rows = []
     for way in chosen or ways():
         for pooled in (True,) if way.group == "published" else (True, False):
-            gates, note = thresholds(cells, way, pooled=pooled)
+            found = way.find(cells, pooled, draws)
+            shares = {end: headline(cells, found[end])["share"] for end in ("gate", "low", "high")}
             row = {
                 "group": way.group,
                 "method": way.name,
                 "fitted on": "both fields" if pooled else "each field",
-                "gate": _written(gates),
+                "gate": _written(found["gate"]),
+                "gate range": " ".join(
+                    f"[{low:.2f}, {high:.2f}]"
+                    for low, high in _distinct(found["low"], found["high"])
+                    if not np.isnan(low)
+                ),
             }
-            shares = headline(cells, gates)["share"]
-            low = high = None
-            lost = 0.0
-            if way.group != "published":
-                low, high, lost = gate_range(cells, way, pooled=pooled, draws=draws)
-                row["gate range"] = " ".join(f"[{a:.2f}, {b:.2f}]" for a, b in _distinct(low, high))
             for region in REGIONS:
-                row[region] = shares[region]
-                if low is not None:
-                    row[f"{region} low"] = headline(cells, low)["share"][region]
-                    row[f"{region} high"] = headline(cells, high)["share"][region]
-            row["no gate in"] = lost
-            row["note"] = note
+                row[region] = shares["gate"][region]
+                row[f"{region} low"] = shares["low"][region]
+                row[f"{region} high"] = shares["high"][region]
+            row["note"] = " / ".join(dict.fromkeys(found["note"]))
             rows.append(row)
     return pd.DataFrame(rows).sort_values("tissue", ignore_index=True, na_position="last")
 
@@ -282,15 +321,11 @@ def _written(gates):
 
 
 def printed(table):
-    """Return the comparison as text: shares in per cent, the range of the gate in brackets."""
-    shown = table[["group", "method", "fitted on", "gate"]].copy()
-    shown["gate range"] = table["gate range"].fillna("").str.replace("[nan, nan]", "")
+    """Return the comparison as text: shares in per cent, at both ends of the gate in brackets."""
+    shown = table[["group", "method", "fitted on", "gate", "gate range"]].copy()
     for region in REGIONS:
-        shown[region] = [
-            _share(*ends)
-            for ends in table[[region, f"{region} low", f"{region} high"]].itertuples(index=False)
-        ]
-    shown["draws without"] = [f"{100 * v:.0f} %" if v else "" for v in table["no gate in"]]
+        ends = table[[region, f"{region} low", f"{region} high"]]
+        shown[region] = [_share(*row) for row in ends.itertuples(index=False)]
     shown["note"] = table["note"]
     return shown.to_string(index=False)
 
@@ -316,7 +351,7 @@ def conclusion(table):
         f"Published gate {100 * published['tissue']:.0f} %; automatic ones "
         f"{100 * first['tissue']:.0f} % ({first['group']} {first['method']}, {first['fitted on']}) "
         f"to {100 * last['tissue']:.0f} % ({last['group']} {last['method']}, {last['fitted on']}). "
-        f"The default gate ({default['gate']}, {default['note']}) gives "
+        f"The default gate ({default['gate']}) gives "
         f"{_share(default['tissue'], default['tissue low'], default['tissue high'])} %: resampling "
         f"moves it by {100 * abs(default['tissue high'] - default['tissue low']):.0f} points, the "
         f"choice of method by {100 * (last['tissue'] - first['tissue']):.0f}."

@@ -3,8 +3,10 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely.affinity import rotate
 
 from immunescape.margin import GridMask, number_pieces, rasterise
+from immunescape.margin.interface import grid_distance_um
 
 
 def drawn(text: str) -> np.ndarray:
@@ -64,3 +66,18 @@ def test_pieces_are_numbered_by_size_and_joined_by_corners():
         [0, 0, 1, 0, 0],
         [3, 0, 0, 0, 0],
     ]
+
+
+@pytest.mark.parametrize("grid_um", [0.7, 2.0, 5.0])
+@pytest.mark.parametrize("angle", [0, 13, 45, 71])
+def test_distances_on_the_grid_are_to_the_line_and_not_to_the_cell_it_passes(angle, grid_um):
+    """Without a half-step correction they would be off by up to half a grid step everywhere."""
+    line = rotate(shapely.LineString([(61.3, -200), (61.3, 300)]), angle, origin=(61.3, 40.1))
+    grid = GridMask.whole((120.0, 90.5), grid_um)
+    interface = shapely.MultiLineString([line.intersection(shapely.box(0, 0, 120, 90.5))])
+    found = np.concatenate([far for _, far in grid_distance_um(interface, grid, rows_at_once=7)])
+    true = shapely.distance(interface, shapely.points(*np.meshgrid(grid.x_um, grid.y_um)))
+    assert found.shape == grid.mask.shape
+    off = np.abs(found - true)
+    assert off.max() < grid_um / 4
+    assert off[true > 2 * grid_um].max() < grid_um / 16

@@ -67,6 +67,16 @@ def test_the_footprint_of_every_cell_is_tissue():
     assert not grid.at(np.array([[477.5, 400.0]])).any()
 
 
+@pytest.mark.parametrize(("radius_um", "stays"), [(12, False), (20, False), (70, True)])
+def test_small_holes_are_filled_and_a_large_one_is_glass(radius_um, stays):
+    hole = np.hypot(X - 300, Y - 500) * PIXEL_UM < radius_um
+    grid = tissue_mask(picture(SECTION & ~hole, NOWHERE, 7), None, PIXEL_UM).mask
+    assert grid.at(np.array([[150.0, 250]]))[0] != stays
+    if stays:
+        around = grid.with_mask(~grid.mask & (grid.x_um < 250))
+        assert around.area_um2() == pytest.approx(np.pi * radius_um**2, rel=0.25)
+
+
 def test_glass_full_of_cells_is_not_believed():
     rng = np.random.default_rng(5)
     slide = picture(SECTION, NOWHERE, 5)

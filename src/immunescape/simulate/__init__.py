@@ -16,6 +16,12 @@ from immunescape.simulate.field import (
     simulate_patient,
 )
 from immunescape.simulate.files import write_field, write_patient
+from immunescape.simulate.points import (
+    PlantedCells,
+    PointParams,
+    SimulatedCells,
+    simulate_cells,
+)
 from immunescape.simulate.scenarios import SCENARIOS, Scenario
 from immunescape.simulate.settings import CHANNELS, KINDS, FieldParams
 from immunescape.simulate.truth import Truth
@@ -30,12 +36,16 @@ __all__ = [
     "SCENARIOS",
     "TIMEPOINTS",
     "FieldParams",
+    "PlantedCells",
+    "PointParams",
     "Scenario",
+    "SimulatedCells",
     "SimulatedField",
     "Truth",
     "evaluation_field",
     "evaluation_params",
     "is_kept",
+    "simulate_cells",
     "simulate_field",
     "simulate_patient",
     "write_field",

@@ -186,13 +186,32 @@ def spread_of(
     k = differences.shape[1]
     lumpy = _lumpiness(blocks, differences, parts)
     variances, freedom = [], []
+    distinct, which = _distinct(parts)
     for edge in _WINDOWS:
         windows = _windows(blocks, edge)
-        share, df = _expected(blocks, windows, parts)
+        share, df = (found[which] for found in _expected(blocks, windows, distinct))
         found = resampled_variance(windows @ differences, edge, seed, draws)
         variances.append(found / np.maximum(share, 1e-3))
         freedom.append(np.broadcast_to(np.maximum(df * lumpy, 1.0), k))
     return Spread(np.array(variances), np.array(freedom))
+
+
+def _distinct(parts: Sequence[Floats]) -> tuple[list[Floats], Counts]:
+    """Return each different column once, and which of these each column is."""
+    k = max(part.shape[1] for part in parts)
+    wide = [np.broadcast_to(part, (len(part), k)) for part in parts]
+    if all(part.shape[1] == 1 for part in parts):
+        return list(parts), np.zeros(1, np.int64)
+    first: dict[bytes, int] = {}
+    which = np.zeros(k, np.int64)
+    columns: list[int] = []
+    for column in range(k):
+        key = b"".join(part[:, column].tobytes() for part in wide)
+        if key not in first:
+            first[key] = len(columns)
+            columns.append(column)
+        which[column] = first[key]
+    return [part[:, columns] for part in wide], which
 
 
 def _windows(blocks: Blocks, edge: int) -> Any:

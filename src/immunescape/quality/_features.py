@@ -1,0 +1,215 @@
+"""One pass over the blocks of a slide: what each small place looks like."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.blocks import Block, Progress, iter_blocks, map_blocks
+from immunescape.panel import Panel
+from immunescape.quality._plateau import Plateau, Top, top_of
+from immunescape.quality._sample import bin_mean, sample_bins
+from immunescape.slide import Slide
+
+__all__ = ["BINS", "Features", "find_features"]
+
+BINS = 4
+"""Bins along the edge of a tile."""
+_BIN_UM = 2.0
+_LAGS_UM = (0.0, 1.0, 3.0)
+_LOW = 10
+_SATURATED = 0.125
+"""A bin counts as saturated from this share of its pixels on."""
+_FULL = 100.0
+"""Brightness is kept in whole hundredths, at most 2.55."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a pass found, on bins of about 2 µm and on tiles of four by four bins.
+
+    Parameters
+    ----------
+    bin_um
+        Edge of a bin: a whole number of pixels.
+    low, mean
+        ``(c, i, j)`` tenth percentile and mean of each tile.
+    fine, coarse
+        ``(i, j)`` variance of the nuclear stains in a tile between its smallest scale and 1 µm, and
+        between that and 3 µm; the noise of pixels is in neither. None without nuclear stain.
+    everywhere
+        ``(bins, bins)`` brightness of a bin in the channel where it is least bright, 100 where
+        that is what only one bin in two hundred reaches.
+    saturated
+        ``(bins, bins)`` whether any channel saturates in the bin.
+    shares
+        Share of saturated pixels of each channel.
+    levels
+        Value at which each channel saturates; NaN where it does not.
+    empty_level
+        What the darkest hundredth of bins holds, a channel.
+    """
+
+    bin_um: float
+    low: Floats
+    mean: Floats
+    fine: Floats | None
+    coarse: Floats | None
+    everywhere: npt.NDArray[np.uint8]
+    saturated: npt.NDArray[np.bool_]
+    shares: tuple[float, ...]
+    levels: tuple[float, ...]
+    empty_level: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    low: Floats
+    mean: Floats
+    fine: Floats
+    coarse: Floats
+    everywhere: npt.NDArray[np.uint8]
+    clipped: list[dict[float, npt.NDArray[np.bool_]]]
+    tops: list[Top]
+
+
+def find_features(slide: Slide, panel: Panel, block_px: int, progress: Progress) -> Features:
+    """Read every pixel once; the size of blocks changes nothing.
+
+    Channels that the panel ignores are left out of ``everywhere``, not of the rest.
+    """
+    height, width = slide.shape
+    edge = max(round(_BIN_UM / slide.pixel_size_um), 1)
+    tile = BINS * edge
+    size = max(block_px // tile, 1) * tile
+    down, across = -(-height // tile), -(-width // tile)
+    used = [slide.index(s.channel) for s in panel.stains if s.role != "ignored"]
+    nuclear = [slide.index(s.channel) for s in panel.nuclear]
+    floor, bright = _brightness(slide)
+    shape = (len(slide.channels), down, across)
+    low, mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    fine, coarse = np.zeros(shape[1:], np.float32), np.zeros(shape[1:], np.float32)
+    everywhere = np.zeros((down * BINS, across * BINS), np.uint8)
+    bits = np.zeros(everywhere.shape, np.uint8 if len(slide.channels) <= 8 else np.uint64)
+    plateaus = [Plateau() for _ in slide.channels]
+    blocks = list(iter_blocks((height, width), size))
+    read = partial(
+        _features, slide, edge=edge, used=used, nuclear=nuclear, floor=floor, bright=bright
+    )
+    for done, (block, part) in enumerate(
+        zip(blocks, map_blocks(read, blocks), strict=True), start=1
+    ):
+        i, j = block.y0 // tile, block.x0 // tile
+        rows, columns = part.fine.shape
+        at = slice(i, i + rows), slice(j, j + columns)
+        fine_at = tuple(slice(BINS * s.start, BINS * s.stop) for s in at)
+        low[:, *at], mean[:, *at] = part.low, part.mean
+        fine[at], coarse[at], everywhere[fine_at] = part.fine, part.coarse, part.everywhere
+        for c, (plateau, top) in enumerate(zip(plateaus, part.tops, strict=True)):
+            bit = bits.dtype.type(1 << c)
+            if plateau.add(top):
+                bits &= ~bit
+            # A block with few pixels of the plateau has it as its maximum, though not as its top.
+            if (clipped := part.clipped[c].get(plateau.value)) is not None:
+                bits[fine_at] |= np.where(clipped, bit, bits.dtype.type(0))
+        progress("quality", done, len(blocks))
+    for c, plateau in enumerate(plateaus):
+        if not plateau.saturated:
+            bits &= ~bits.dtype.type(1 << c)
+    total = height * width
+    return Features(
+        bin_um=edge * slide.pixel_size_um,
+        low=low,
+        mean=mean,
+        fine=fine if nuclear else None,
+        coarse=coarse if nuclear else None,
+        everywhere=everywhere,
+        saturated=bits != 0,
+        shares=tuple(p.count / total if p.saturated else 0.0 for p in plateaus),
+        levels=tuple(p.value if p.saturated else float("nan") for p in plateaus),
+        empty_level=floor,
+    )
+
+
+def _brightness(slide: Slide) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return for each channel its dark level and what bright stain adds to it.
+
+    A channel with hardly any bright cell is not to make noise of it look bright: what it adds is
+    taken for no less than a quarter of what the channels usually do.
+    """
+    sample = sample_bins(slide, _BIN_UM)
+    if not sample.size:
+        zero = np.zeros(len(slide.channels))
+        return zero, zero
+    floor, top = np.percentile(sample, (1, 99.5), axis=1)
+    bright = top - floor
+    return floor, np.maximum(bright, 0.25 * float(np.median(bright)))
+
+
+def _features(
+    slide: Slide,
+    block: Block,
+    *,
+    edge: int,
+    used: list[int],
+    nuclear: list[int],
+    floor: npt.NDArray[np.float64],
+    bright: npt.NDArray[np.float64],
+) -> _Part:
+    tile = BINS * edge
+    lags = [max(round(lag / slide.pixel_size_um), k + 1) for k, lag in enumerate(_LAGS_UM)]
+    pixels = slide.read(block.grown(0, slide.shape))
+    tops = [top_of(plane) for plane in pixels]
+    height, width = block.shape
+    rows, columns = -(-height // tile), -(-width // tile)
+    more = ((0, 0), (0, rows * tile - height), (0, columns * tile - width))
+    whole = np.nan_to_num(np.pad(pixels, more, mode="symmetric").astype(np.float32))
+    bins = bin_mean(whole, edge)
+    by_tile = whole.reshape(len(whole), rows, tile, columns, tile)
+    scaled = (bins[used] - floor[used, None, None]) / np.maximum(bright[used, None, None], 1e-12)
+    lit = np.array([bright[c] > 0 for c in used])
+    least = scaled[lit].min(axis=0) if lit.any() else np.zeros(bins.shape[1:])
+    clipped = [
+        {
+            value: bin_mean((plane >= value).astype(np.float32), edge) >= _SATURATED
+            for value in {top.value, float(plane.max())} - {-np.inf}
+        }
+        for plane, top in zip(whole, tops, strict=True)
+    ]
+    fine, coarse = np.zeros((2, rows, columns), np.float32)
+    if nuclear:
+        names = tuple(slide.channels[c] for c in nuclear)
+        outer = Block(
+            block.y0,
+            min(block.y1 + lags[-1], slide.shape[0]),
+            block.x0,
+            min(block.x1 + lags[-1], slide.shape[1]),
+        )
+        wide = np.nan_to_num(slide.read(outer, names).astype(np.float32))
+        target = rows * tile + lags[-1], columns * tile + lags[-1]
+        short = [(0, n - m) for n, m in zip(target, wide.shape[1:], strict=True)]
+        wide = np.pad(wide, ((0, 0), *short), mode="symmetric")
+        first, second, third = (_change(wide, lag, tile, rows, columns) for lag in lags)
+        fine, coarse = second - first, third - first
+    return _Part(
+        low=np.percentile(by_tile, _LOW, axis=(2, 4)).astype(np.float32),
+        mean=by_tile.mean(axis=(2, 4)),
+        fine=fine,
+        coarse=coarse,
+        everywhere=np.clip(_FULL * least, 0, 255).astype(np.uint8),
+        clipped=clipped,
+        tops=tops,
+    )
+
+
+def _change(wide: Floats, lag: int, tile: int, rows: int, columns: int) -> Floats:
+    """Return by tile the mean squared difference of pixels ``lag`` apart, added over channels."""
+    height, width = rows * tile, columns * tile
+    here = wide[:, :height, :width]
+    squares: Any = (wide[:, lag : lag + height, :width] - here) ** 2
+    squares += (wide[:, :height, lag : lag + width] - here) ** 2
+    return np.asarray(bin_mean(squares.sum(axis=0), tile) / 2, np.float32)

@@ -11,6 +11,7 @@ from immunescape.margin import (
     TumourParams,
     compare_bandwidths,
     derive_tumour,
+    map_margin,
     rasterise,
 )
 from immunescape.regions import Regions
@@ -120,3 +121,20 @@ def test_other_bandwidths_change_little():
     assert clipped.bandwidth_um.tolist() == [180.0, 200.0]
     assert clipped.iou.isna().all()
     assert (clipped.area_mm2 == 0).all()
+
+
+def test_in_a_node_the_rim_of_stroma_is_judged_once_lymphoid_tissue_is_drawn():
+    ground, cells = placed("node", 0)
+    lymphoid = shapely.intersection(ground.lymphoid, ground.frame)
+    bare = map_margin(GridMask.whole(FRAME), Regions(), ground.tumour, "drawn", "lymph node")
+    assert "lymph node" in bare.areas.not_evaluable["outer_margin"]
+    drawn = Regions({"lymphoid": lymphoid})
+    told = map_margin(GridMask.whole(FRAME), drawn, ground.tumour, "drawn", "lymph node")
+    assert "outer_margin" not in told.areas.not_evaluable
+    rim = ground.tissue - ground.tumour - lymphoid
+    zone = ground.interface.buffer(100)
+    assert told.areas.areas_mm2["outer_margin"] == pytest.approx((rim & zone).area / 1e6, rel=0.02)
+    lymphocytes = points_of(cells, "lymphocyte")
+    outside = lymphocytes[shapely.intersects_xy(lymphoid.buffer(-3), *lymphocytes.T)]
+    assert len(outside) > 500
+    assert (told.locate(outside).region == "excluded").all()

@@ -62,9 +62,15 @@ class Blocks:
         key = self.row * (int(self.column.max(initial=0)) + 1) + self.column
         return np.asarray(np.unique(key, return_inverse=True)[1], np.int64).reshape(-1)
 
-    def by_region(self) -> list[Counts]:
-        """Return the rows of each region that has any."""
-        return [np.flatnonzero(self.region == region) for region in np.unique(self.region)]
+    @cached_property
+    def by_region(self) -> tuple[Counts, ...]:
+        """Rows of each region that has any."""
+        return tuple(np.flatnonzero(self.region == region) for region in np.unique(self.region))
+
+    @cached_property
+    def windows(self) -> tuple["Windows", ...]:
+        """Windows of each edge that are drawn."""
+        return tuple(_lay_windows(self, edge) for edge in _WINDOWS)
 
     def count(self, kind: npt.ArrayLike, kinds: int) -> Counts:
         """Count cells by row and kind.
@@ -85,6 +91,31 @@ class Blocks:
         use = (self.of_cells >= 0) & (code >= 0)
         flat = self.of_cells[use] * kinds + code[use]
         return np.bincount(flat, minlength=len(self) * kinds).reshape(len(self), kinds)
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Squares of blocks, at every place where they hold one.
+
+    Parameters
+    ----------
+    edge
+        Blocks along one side.
+    holds
+        Sparse ``(windows, b)``: which rows each window holds. Every row is in ``edge`` squared
+        of them, because windows reach over borders.
+    form, form_squared
+        Sparse ``(b, b)`` quadratic form that gives the variance of a sum from its residuals, and
+        its entries squared.
+    form_by_region
+        Columns of the form for the rows of each region.
+    """
+
+    edge: int
+    holds: Any
+    form: Any
+    form_squared: Any
+    form_by_region: tuple[Any, ...]
 
 
 def find_blocks(points_um: npt.ArrayLike, region: npt.ArrayLike, by_block: pd.DataFrame) -> Blocks:
@@ -137,7 +168,7 @@ def find_blocks(points_um: npt.ArrayLike, region: npt.ArrayLike, by_block: pd.Da
 def residuals(blocks: Blocks, n: Floats, d: Floats) -> Floats:
     """Return by how much each row differs from what the ratio of its region gives."""
     out = n.astype(np.float64)
-    for mine in blocks.by_region():
+    for mine in blocks.by_region:
         base = d[mine].sum(0)
         rate = np.where(base > 0, n[mine].sum(0) / np.where(base > 0, base, 1), 0.0)
         out[mine] -= rate * d[mine]
@@ -187,10 +218,9 @@ def spread_of(
     lumpy = _lumpiness(blocks, differences, parts)
     variances, freedom = [], []
     distinct, which = _distinct(parts)
-    for edge in _WINDOWS:
-        windows = _windows(blocks, edge)
+    for windows in blocks.windows:
         share, df = (found[which] for found in _expected(blocks, windows, distinct))
-        found = resampled_variance(windows @ differences, edge, seed, draws)
+        found = resampled_variance(windows.holds @ differences, windows.edge, seed, draws)
         variances.append(found / np.maximum(share, 1e-3))
         freedom.append(np.broadcast_to(np.maximum(df * lumpy, 1.0), k))
     return Spread(np.array(variances), np.array(freedom))
@@ -214,18 +244,17 @@ def _distinct(parts: Sequence[Floats]) -> tuple[list[Floats], Counts]:
     return [part[:, columns] for part in wide], which
 
 
-def _windows(blocks: Blocks, edge: int) -> Any:
-    """Return which rows each window of blocks holds, as a sparse matrix ``(windows, b)``.
-
-    Every block is in as many windows as any other, ``edge`` squared: windows reach over borders.
-    """
+def _lay_windows(blocks: Blocks, edge: int) -> Windows:
     wide = int(blocks.column.max(initial=0)) + edge
     rows = np.arange(len(blocks))
     steps = range(edge)
     keys = [(blocks.row + i) * wide + blocks.column + j for i in steps for j in steps]
     found, window = np.unique(np.concatenate(keys), return_inverse=True)
-    place = (window, np.tile(rows, edge * edge))
-    return sparse.csr_array((np.ones(len(window)), place), shape=(len(found), len(blocks)))
+    place = (window.reshape(-1), np.tile(rows, edge * edge))
+    holds = sparse.csr_array((np.ones(len(rows) * edge**2), place), shape=(len(found), len(rows)))
+    form = ((holds.T @ holds) / edge**2).tocsc()
+    squared = form.multiply(form).tocsr()
+    return Windows(edge, holds, form, squared, tuple(form[:, mine] for mine in blocks.by_region))
 
 
 def resampled_variance(sums: Floats, edge: int, seed: int, draws: int) -> Floats:
@@ -248,7 +277,7 @@ def resampled_variance(sums: Floats, edge: int, seed: int, draws: int) -> Floats
     return np.asarray(squares / draws, np.float64)
 
 
-def _expected(blocks: Blocks, windows: Any, parts: Sequence[Floats]) -> tuple[Floats, Floats]:
+def _expected(blocks: Blocks, windows: Windows, parts: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Return how the windows' variance would do if cells were independent.
 
     Returns
@@ -258,17 +287,15 @@ def _expected(blocks: Blocks, windows: Any, parts: Sequence[Floats]) -> tuple[Fl
         have covariance ``diag(v) - v v' / sum(v)`` within a part and region; with the windows'
         quadratic form Q the first is its trace and the second ``2 trace² / variance``.
     """
-    edge2 = float(windows.sum(0).max()) if windows.shape[0] else 1.0
-    form = (windows.T @ windows) / edge2
     whole = sum(parts, np.zeros((len(blocks), 1)))
     fitted = []
     for part in parts:
-        for mine in blocks.by_region():
+        for mine, form in zip(blocks.by_region, windows.form_by_region, strict=True):
             total = part[mine].sum(0)
             scaled = part[mine] / np.sqrt(np.where(total > 0, total, 1))
-            fitted.append((mine, scaled, form[:, mine] @ scaled))
+            fitted.append((mine, scaled, form @ scaled))
     trace = whole.sum(0)
-    square = (whole * (form.multiply(form).tocsr() @ whole)).sum(0)
+    square = (whole * (windows.form_squared @ whole)).sum(0)
     for mine, scaled, spread in fitted:
         trace = trace - (scaled * spread[mine]).sum(0)
         square = square - 2 * (whole * spread**2).sum(0)

@@ -67,7 +67,10 @@ def odd_cell_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
 
 
 def count_rows(source: Source, regions: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows of the cell counts by phenotype and of the areas, which need no smallest area."""
+    """Rows of the cell counts by phenotype and of the areas, which need no smallest area.
+
+    A count stands where its stain may have failed, which its reason then says.
+    """
     plain = {
         (row["phenotype"], row["region"]): number(row["count"])
         for row in regions[regions["pdl1"] == "any"].to_dict("records")
@@ -75,11 +78,14 @@ def count_rows(source: Source, regions: pd.DataFrame) -> Iterator[dict[str, Any]
     tumour = plain["tumour", "tissue"]
     least = source.params.min_stain_cells
     for phenotype in ("any", *PHENOTYPES):
-        why_not = source.kinds.why_not(phenotype)
+        why_not = source.kinds.absent.get((phenotype, "any"), "")
+        why_not = why_not or source.kinds.doubtful.get(phenotype, "")
+        doubt = source.kinds.why_not(phenotype)
+        if phenotype == "tumour" and tumour < least:
+            doubt = _NO_TUMOUR
         for region in REGION_NAMES:
             stop = join(why_not, source.areas.not_evaluable.get(region, ""))
             count = plain[phenotype, region]
-            doubt = _NO_TUMOUR if phenotype == "tumour" and tumour < least else ""
             yield {
                 **_BASE,
                 "metric": "cell_count",

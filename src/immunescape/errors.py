@@ -3,6 +3,7 @@
 __all__ = [
     "AnnotationError",
     "CallsError",
+    "ControlError",
     "ImmunescapeError",
     "LabelsError",
     "ModelError",
@@ -36,6 +37,10 @@ class LabelsError(ImmunescapeError, ValueError):
 
 class CallsError(ImmunescapeError, ValueError):
     """Imported cell calls that do not fit the cells."""
+
+
+class ControlError(ImmunescapeError, ValueError):
+    """A control slide whose result cannot be read."""
 
 
 class StudyError(ImmunescapeError, ValueError):

@@ -18,8 +18,9 @@ from immunescape.measure import MeasureParams
 from immunescape.panel import Stain
 from immunescape.params import help_texts, limits
 from immunescape.phenotype import DEFAULT_RULES, GateParams, GateSpec, Rule
+from immunescape.quality import CorrectionParams, QualityParams
 from immunescape.segment import SegmentParams
-from immunescape.spatial import ContactParams, DensityParams, SummaryParams
+from immunescape.spatial import ContactParams, DensityParams, SensitivityParams, SummaryParams
 
 __all__ = [
     "STEPS",
@@ -27,20 +28,24 @@ __all__ = [
     "SlideOptions",
     "Study",
     "read_study",
+    "structure_step",
     "study_toml",
     "write_study",
 ]
 
 STEPS: dict[str, type] = {
     "segment": SegmentParams,
+    "correction": CorrectionParams,
     "measure": MeasureParams,
     "tissue": TissueParams,
+    "quality": QualityParams,
     "gating": GateParams,
     "tumour": TumourParams,
     "margin": MarginParams,
     "contact": ContactParams,
     "density": DensityParams,
     "summary": SummaryParams,
+    "sensitivity": SensitivityParams,
 }
 """The parameter tables of a study, in the order of the work."""
 
@@ -79,7 +84,7 @@ class SlideOptions:
 class Input:
     """One file that a result was made from: its name without a folder, its size and hash."""
 
-    role: Literal["slide", "annotations", "labels", "calls"]
+    role: Literal["slide", "annotations", "labels", "calls", "control"]
     file: str
     size_bytes: int
     sha256: str
@@ -93,6 +98,8 @@ class Study:
     ----------
     seed
         Seed of everything that involves chance.
+    reviewed_by
+        Who looked at annotations and gates; stands beside every number.
     slide
         How the slide file is read.
     panel
@@ -103,25 +110,30 @@ class Study:
         Phenotype rules by priority.
     input
         Files the result was made from; only in the study of a result.
-    segment, measure, tissue, gating, tumour, margin, contact, density, summary
+    segment, correction, measure, tissue, quality, gating, tumour, margin, contact, density,
+    summary, sensitivity
         Parameters of each step.
     """
 
     seed: int = 0
+    reviewed_by: str = ""
     slide: SlideOptions = SlideOptions()
     panel: tuple[Stain, ...] = ()
     gate: tuple[GateSpec, ...] = ()
     rule: tuple[Rule, ...] = DEFAULT_RULES
     input: tuple[Input, ...] = ()
     segment: SegmentParams = field(default_factory=SegmentParams)
+    correction: CorrectionParams = field(default_factory=CorrectionParams)
     measure: MeasureParams = field(default_factory=MeasureParams)
     tissue: TissueParams = field(default_factory=TissueParams)
+    quality: QualityParams = field(default_factory=QualityParams)
     gating: GateParams = field(default_factory=GateParams)
     tumour: TumourParams = field(default_factory=TumourParams)
     margin: MarginParams = field(default_factory=MarginParams)
     contact: ContactParams = field(default_factory=ContactParams)
     density: DensityParams = field(default_factory=DensityParams)
     summary: SummaryParams = field(default_factory=SummaryParams)
+    sensitivity: SensitivityParams = field(default_factory=SensitivityParams)
 
 
 @cache
@@ -158,6 +170,27 @@ def read_study(path: Path) -> Study:
         raise StudyError(f"{path.name}: {_first_cause(error)}") from error
 
 
+def structure_step(step: str, values: dict[str, Any]) -> Any:
+    """Return the parameters of a step from plain values.
+
+    Parameters
+    ----------
+    step
+        Name of the step, one of ``STEPS``.
+    values
+        A value by parameter; those left out take their default.
+
+    Raises
+    ------
+    StudyError
+        If a name or a value means nothing there.
+    """
+    try:
+        return _converter().structure(values, STEPS[step])
+    except Exception as error:
+        raise StudyError(_first_cause(error)) from error
+
+
 def _first_cause(error: BaseException) -> str:
     """Turn the tree of errors of a failed conversion into one line about the first of them."""
     if isinstance(error, ImmunescapeError):
@@ -188,6 +221,7 @@ def study_toml(study: Study) -> str:
     document.add(tomlkit.comment("A study of immunescape. For research use, not for diagnosis."))
     document.add("format", tomlkit.item(_FORMAT))
     document.add("seed", tomlkit.item(study.seed))
+    document.add("reviewed_by", tomlkit.item(study.reviewed_by))
     document.add(tomlkit.nl())
     document.add("slide", _table(study.slide))
     notes = {

@@ -30,7 +30,8 @@ from immunescape.study import Study, read_study
 
 FILES = {
     "study.toml", "edits.csv", "cells.parquet", "labels.zarr", "regions.geojson", "regions.csv",
-    "bands.csv", "contacts.csv", "summary.csv", "gates.csv", "provenance.json",
+    "bands.csv", "contacts.csv", "summary.csv", "sensitivity.csv", "quality.csv", "gates.csv",
+    "provenance.json",
 }  # fmt: skip
 COLUMNS = {
     "regions": "region, phenotype, pdl1, count, area_mm2, density_per_mm2, ci_low, ci_high, "
@@ -42,6 +43,9 @@ COLUMNS = {
     "summary": "metric, phenotype, region, neighbourhood, statistic, value, unit, numerator, "
     "denominator, ci_low, ci_high, ci_method, gate_low_value, gate_high_value, p_value, "
     "margin_width_um, tumour_source, reviewed_by, evaluable, reason",
+    "sensitivity": "kind, variant, metric, phenotype, region, value, unit, numerator, "
+    "denominator, main_value, difference, evaluable, reason",
+    "quality": "issue, region, cells, tumour_cells, cd8_cells, area_mm2, applied, note",
     "gates": "marker, parent, statistic, method, source, threshold, gate_low, gate_high, positive, "
     "negative, missing, confirmed, note",
     "edits": "time, user, action, x_um, y_um, before, after, reason",

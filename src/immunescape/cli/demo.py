@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from immunescape.cli.progress import show_progress
 from immunescape.errors import OutputError
-from immunescape.pipeline import Inputs, run_slide
+from immunescape.pipeline import Inputs, run_pooled
 from immunescape.report import headline_tables
 from immunescape.study import Study
 
@@ -52,14 +52,15 @@ def demo(
     folder = sample_folder()
     begun = time.perf_counter()
     samples = pd.read_csv(folder / "samples.csv")
-    tables = {}
-    notes: dict[str, None] = {}
-    for row in samples.itertuples():
-        inputs = Inputs(slide=folder / str(row.slide), annotations=folder / str(row.annotations))
-        with show_progress(quiet=quiet) as progress:
-            result = run_slide(inputs, out, Study(), overwrite=overwrite, progress=progress)
-        tables[str(row.timepoint)] = result.tables
-        notes |= dict.fromkeys(f"{result.name}: {text}" for text in result.warnings)
+    inputs = [
+        Inputs(slide=folder / str(row.slide), annotations=folder / str(row.annotations))
+        for row in samples.itertuples()
+    ]
+    with show_progress(quiet=quiet) as progress:
+        results = run_pooled(inputs, out, Study(), overwrite=overwrite, progress=progress)
+    timepoints = [str(timepoint) for timepoint in samples["timepoint"]]
+    tables = {t: result.tables for t, result in zip(timepoints, results, strict=True)}
+    notes = dict.fromkeys(f"{r.name}: {text}" for r in results for text in r.warnings)
     print("Sample patient, simulated: see README.md beside the sample images.\n")
     print(headline_tables(tables))
     for note in notes:

@@ -39,6 +39,9 @@ class GateParams(Params):
     membrane_statistic
         What membrane markers are gated on: ``unshared``, the mean of the part of the rim that no
         brighter neighbour shares; ``mean`` of the whole rim; ``p35``, its 35th percentile.
+    positive_rim_fraction
+        Share of its own rim from which a cell counts as positive where the positive part of the
+        rim is looked at; partial staining counts.
     share
         Slides that share a gate, fitted on their pooled cells: those of a ``patient`` or of a
         ``batch``. With ``slide`` each has its own, and others are asked only where it has none.
@@ -55,6 +58,7 @@ class GateParams(Params):
 
     method: Literal["gmm", "otsu", "tail"] = "gmm"
     membrane_statistic: Literal["unshared", "mean", "p35"] = "unshared"
+    positive_rim_fraction: Annotated[float, Between(0.05, 1.0, step=0.05)] = 0.25
     share: Literal["patient", "batch", "slide"] = "patient"
     min_cells: Annotated[int, Between(10, 100_000, step=10)] = 50
     min_population_cells: Annotated[int, Between(3, 10_000, step=1)] = 5

@@ -3,6 +3,15 @@
 from immunescape.pipeline.analysis import analyse
 from immunescape.pipeline.inputs import Inputs
 from immunescape.pipeline.measured import Measured, measure_slide
-from immunescape.pipeline.run import run_slide
+from immunescape.pipeline.run import run_pooled, run_slide
+from immunescape.pipeline.sweep import parse_sweep
 
-__all__ = ["Inputs", "Measured", "analyse", "measure_slide", "run_slide"]
+__all__ = [
+    "Inputs",
+    "Measured",
+    "analyse",
+    "measure_slide",
+    "parse_sweep",
+    "run_pooled",
+    "run_slide",
+]

@@ -1,37 +1,35 @@
 """The second half: labels and measurements in, tables out; no pixel of the slide is read."""
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immunescape.blocks import Progress, silent
-from immunescape.io.calls import read_calls
-from immunescape.margin import MarginMap, derive_tumour, left_out, map_margin
+from immunescape.margin import MarginMap, control_mask, map_margin
 from immunescape.panel import EXPECTED_MARKERS, TITLES
-from immunescape.phenotype import (
-    Calls,
-    Gate,
-    call_phenotypes,
-    gate_by_parent,
-    gate_lineage,
-    gate_table,
-    gate_warnings,
-    spec_warnings,
-)
+from immunescape.phenotype import Gate, gate_table
+from immunescape.pipeline.alternatives import Judged, alternatives, with_rim_fractions
+from immunescape.pipeline.calling import Called, ToCall
+from immunescape.pipeline.control import ControlSlide
+from immunescape.pipeline.proposals import proposal_shapes, proposals_table
+from immunescape.pipeline.shared import Shared, call_together
 from immunescape.regions import Regions
 from immunescape.results import REGION_NAMES, SlideResult
 from immunescape.spatial import (
     add_contact_columns,
     band_table,
     contact_table,
+    control_positives,
     find_contacts,
     region_table,
+    sensitivity_table,
+    sensitivity_warnings,
     summarise,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
-    from shapely.geometry.base import BaseGeometry
 
     from immunescape.cells import CellTable
     from immunescape.panel import Panel
@@ -56,18 +54,6 @@ _CONCLUDED = (
 _PARTS = (*REGION_NAMES[:4], "excluded")
 
 
-@dataclass(frozen=True, eq=False)
-class _Called:
-    """Calls of every cell, and the tumour region they were made with."""
-
-    calls: Calls
-    gates: tuple[Gate, ...]
-    tumour: "BaseGeometry"
-    tumour_source: str
-    phenotypes_given: bool
-    warnings: tuple[str, ...] = ()
-
-
 def analyse(
     measured: "Measured",
     study: "Study",
@@ -75,6 +61,9 @@ def analyse(
     *,
     calls: Path | None = None,
     contacts: "pd.DataFrame | None" = None,
+    growth: "Mapping[float, pd.DataFrame] | None" = None,
+    shared: Shared | None = None,
+    control: ControlSlide | None = None,
     progress: Progress = silent,
 ) -> SlideResult:
     """Turn measured cells into phenotypes, regions, contacts and the tables about them.
@@ -93,6 +82,13 @@ def analyse(
         Table of calls made elsewhere, in place of gates.
     contacts
         Pairs of cells in contact, where they are known already; found from the labels otherwise.
+    growth
+        Pairs in contact where nuclei are grown by other lengths, by that length in µm, for the
+        table of sensitivity.
+    shared
+        Calls made together with other slides; made from this slide alone otherwise.
+    control
+        A control slide that vouches for the stains.
     progress
         Called as the work goes on.
 
@@ -103,9 +99,13 @@ def analyse(
         what cannot be judged says why.
     """
     annotations = annotations or Regions()
-    called = _call(measured, study, annotations, calls)
+    measured = dataclasses.replace(measured, exclude_proposed=study.quality.exclude)
+    slide = ToCall(measured, annotations, calls)
+    if shared is None:
+        (shared,) = call_together([slide], study)
+    called = shared.called
     margin = map_margin(
-        measured.tissue,
+        measured.counted_tissue(),
         annotations,
         called.tumour,
         called.tumour_source,
@@ -114,77 +114,60 @@ def analyse(
     )
     cells = called.calls.cells
     places = margin.locate(cells.points_um).set_axis(cells.frame.index)
-    cells = cells.with_columns(places)
+    cells = with_rim_fractions(slide, called, cells.with_columns(places))
     if contacts is None:
         contacts = find_contacts(
             measured.cell_labels, measured.pixel_size_um, study.contact, progress=progress
         ).pairs
     missing = _missing(measured.panel, called)
     cells = add_contact_columns(cells, contacts, missing=missing)
+    judged = Judged(slide, called, margin, cells, shared.by_statistic, growth or {}, missing)
+    others = tuple(alternatives(judged, study)) if study.sensitivity.tables != "none" else ()
+    in_control = control_positives(cells, control_mask(annotations, cells.points_um))
+    standing = _standing(study, called, missing, in_control, control)
+    counts = region_table(cells, margin.areas, study.density, missing=missing, seed=study.seed)
+    summary = summarise(
+        cells,
+        contacts,
+        margin.areas,
+        unconfirmed_gates=_unconfirmed(called.gates),
+        statistic=_pdl1_statistic(called.gates),
+        background_subtracted=measured.background_subtracted,
+        alternatives=[a for a in others if a.kind == "gate"],
+        contacts_known=True,
+        regions=counts,
+        seed=study.seed,
+        **standing,
+    ).assign(reviewed_by=study.reviewed_by)
+    sensitivity = sensitivity_table(
+        summary, cells, contacts, margin.areas, alternatives=others, **standing
+    )
     tables = {
-        "regions": region_table(cells, margin.areas, study.density, missing=missing),
-        "bands": band_table(cells, margin.areas, missing=missing),
+        "regions": counts,
+        "bands": band_table(cells, margin.areas, missing=missing, seed=study.seed),
         "contacts": contact_table(cells, contacts, missing=missing),
-        "summary": summarise(
-            cells,
-            contacts,
-            margin.areas,
-            study.summary,
-            density=study.density,
-            missing=missing,
-            unconfirmed_gates=_unconfirmed(called.gates),
-            statistic=_pdl1_statistic(called.gates),
-        ),
+        "summary": summary,
+        "sensitivity": sensitivity,
+        "quality": proposals_table(measured, margin, cells),
         "gates": gate_table(called.gates, cells),
     }
     return SlideResult(
         name=measured.name,
         cells=_in_order(cells.with_columns({"edited": False}), measured),
-        shapes=margin.regions,
+        shapes=Regions({**margin.regions.shapes, **proposal_shapes(measured)}),
         tables=tables,
         warnings=(
             *called.warnings,
             *margin.warnings,
             *_conflicts(cells),
             *_censored(cells, margin),
+            *_control_doubt(control, study),
+            *sensitivity_warnings(sensitivity),
         ),
     )
 
 
-def _call(
-    measured: "Measured", study: "Study", annotations: Regions, calls: Path | None
-) -> _Called:
-    """Gate the lineage markers, find the tumour region, then gate what depends on both."""
-    cells, panel = measured.cells, measured.panel
-    imported = read_calls(calls, cells) if calls else None
-    use = ~left_out(annotations, cells.points_um)
-    lineage = gate_lineage(
-        cells, panel, study.gate, study.gating, rules=study.rule, imported=imported, fit_on=use
-    )
-    drawn = "tumour" in annotations
-    if drawn:
-        tumour, source = annotations["tumour"], "imported"
-    else:
-        first = call_phenotypes(cells, lineage, study.rule, imported=imported).cells
-        points = first.points_um[first["phenotype"].to_numpy() == "tumour"]
-        tumour, source = derive_tumour(points, measured.tissue, study.tumour), "derived"
-    inside = Regions({"tumour": tumour}).covers("tumour", cells.points_um)
-    placed = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, imported=imported)
-    gates = lineage + gate_by_parent(
-        placed.cells, panel, study.gate, study.gating, imported=imported, fit_on=use
-    )
-    final = call_phenotypes(cells, gates, study.rule, inside_tumour=inside, imported=imported)
-    notes = (
-        *spec_warnings(panel, study.gate),
-        *gate_warnings(gates),
-        *final.warnings,
-        *(() if drawn else ("no tumour region was drawn; it is derived from the tumour cells",)),
-    )
-    given = imported is not None and imported.has_phenotype
-    return _Called(final, gates, tumour, source, given, notes)
-
-
-def _missing(panel: "Panel", called: _Called) -> dict[str, str]:
+def _missing(panel: "Panel", called: Called) -> dict[str, str]:
     """Return the reason for each expected marker that has no call on this slide."""
     cells = called.calls.cells
     reasons: dict[str, str] = {}
@@ -200,6 +183,41 @@ def _missing(panel: "Panel", called: _Called) -> dict[str, str]:
             f"the panel lacks {title}" if stain is None else f"{title} has no gate on this slide"
         )
     return reasons
+
+
+def _standing(
+    study: "Study",
+    called: Called,
+    missing: Mapping[str, str],
+    control: Mapping[str, int],
+    slide: ControlSlide | None,
+) -> dict[str, Any]:
+    """Return what decides whether a row of the summary can be judged."""
+    elsewhere = called.imported is not None and (
+        called.phenotypes_given or "cd8" in called.imported.markers
+    )
+    params = study.summary
+    if elsewhere:  # whoever made the calls answers for the stain
+        params = dataclasses.replace(params, min_stain_cells=0)
+    least = params.min_control_cells
+    return {
+        "params": params,
+        "density": study.density,
+        "missing": missing,
+        "control_cells": control,
+        "control_slide": slide is not None and slide.vouches(("pdl1", "cd8"), least),
+    }
+
+
+def _control_doubt(control: ControlSlide | None, study: "Study") -> tuple[str, ...]:
+    least = study.summary.min_control_cells
+    if control is None or control.vouches(("pdl1", "cd8"), least):
+        return ()
+    counts = ", ".join(f"{m} {control.positive.get(m, 0)}" for m in ("pdl1", "cd8"))
+    return (
+        f"the control slide {control.name} does not show that the stains worked: positive cells "
+        f"{counts}, {least} of each needed",
+    )
 
 
 def _unconfirmed(gates: tuple[Gate, ...]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from immunescape.io import fingerprint, open_slide
 from immunescape.io.geojson import read_annotations
 from immunescape.io.labels import ImportedLabels, read_imported_labels
 from immunescape.panel import Panel, match_panel, require_nuclear
+from immunescape.pipeline.control import ControlSlide, read_control
 from immunescape.regions import Regions
 from immunescape.segment import CELLPOSE_MODELS
 from immunescape.slide import Slide
@@ -40,6 +41,8 @@ class Inputs:
         One label image, or nuclei and cells.
     calls
         Table of imported calls.
+    control
+        Result folder of a control slide of the same stain run, or its ``gates.csv``.
     study
         The study file, if there is one: files that it names are looked for beside it too.
     """
@@ -48,6 +51,7 @@ class Inputs:
     annotations: Path | None = None
     labels: tuple[Path, ...] = ()
     calls: Path | None = None
+    control: Path | None = None
     study: Path | None = None
 
 
@@ -67,6 +71,8 @@ class Opened:
         Masks made elsewhere, their numbers not yet checked; None without a file.
     calls
         Path of the imported calls; they are matched once the cells are known.
+    control
+        The control slide; None without one.
     files
         Name, size and hash of every file; the slide comes first.
     warnings
@@ -78,6 +84,7 @@ class Opened:
     annotations: Regions
     labels: ImportedLabels | None
     calls: Path | None
+    control: ControlSlide | None
     files: tuple[Input, ...]
     warnings: tuple[str, ...]
 
@@ -131,9 +138,12 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
         )
         warnings += _unused(inputs.annotations, annotations)
         warnings += _off_slide(inputs.annotations, annotations, slide)
+    control = None if inputs.control is None else read_control(inputs.control)
     roles = [("annotations", inputs.annotations)]
     roles += [("labels", path) for path in inputs.labels] + [("calls", inputs.calls)]
     files = tuple(_hashed(role, path) for role, path in roles if path is not None)
+    if control is not None:
+        files += (dataclasses.replace(_hashed("control", control.file), file=control.within),)
     files = (slide_file, *files)
     for named in study.input:
         same = [f for f in files if f.role == named.role and f.file == named.file]
@@ -145,6 +155,7 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
         annotations=annotations,
         labels=labels,
         calls=inputs.calls,
+        control=control,
         files=files,
         warnings=(*slide.warnings, *panel_warnings, *warnings),
     )
@@ -163,7 +174,8 @@ def with_model_found(inputs: Inputs, study: Study) -> Study:
 
 
 def _places(inputs: Inputs) -> tuple[Path, ...]:
-    beside_study = () if inputs.study is None else (inputs.study.parent,)
+    # a control slide lies beside the folder of the result that names it
+    beside_study = () if inputs.study is None else (inputs.study.parent, inputs.study.parent.parent)
     return (*beside_study, inputs.slide.parent, Path())
 
 
@@ -177,7 +189,9 @@ def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[In
     if made_from and all(
         i.file != slide.file and i.sha256 != slide.sha256 for i in made_from
     ):  # fmt: skip
-        given = {"annotations": inputs.annotations, "labels": inputs.labels, "calls": inputs.calls}
+        given = {
+            name: getattr(inputs, name) for name in ("annotations", "labels", "calls", "control")
+        }
         return inputs, [
             f"the study was made from {made_from[0].file}: its {named.role} {named.file} are not "
             f"used for {slide.file}; pass --{named.role} if there are some for this slide"
@@ -201,6 +215,7 @@ def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[In
         inputs,
         annotations=inputs.annotations or next(iter(look("annotations")), None),
         calls=inputs.calls or next(iter(look("calls")), None),
+        control=inputs.control or next(iter(look("control")), None),
         labels=inputs.labels or look("labels"),
     )
     return with_named, []

@@ -5,24 +5,43 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from immunescape.blocks import Plane, Progress, iter_blocks, silent
 from immunescape.errors import LabelsError
 from immunescape.io.labels import LabelStore
-from immunescape.margin import GridMask, tissue_mask
-from immunescape.measure import measure_cells
+from immunescape.margin import GridMask, analysed_tissue, tissue_mask
+from immunescape.measure import measure_cells, split_rims
 from immunescape.panel import require_nuclear
 from immunescape.pipeline.provenance import Recorder
+from immunescape.quality import ISSUES, assess_quality, correct_slide
 from immunescape.segment import grow_cells, segment_nuclei
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from immunescape.cells import CellTable
     from immunescape.io.labels import ImportedLabels
     from immunescape.panel import Panel
+    from immunescape.regions import Regions
     from immunescape.slide import Slide
     from immunescape.study import Study
 
-__all__ = ["Labelled", "Measured", "copy_plane", "label_slide", "measure_labelled", "measure_slide"]
+__all__ = [
+    "PROPOSALS",
+    "RIMS",
+    "Labelled",
+    "Measured",
+    "copy_plane",
+    "label_slide",
+    "measure_labelled",
+    "measure_slide",
+    "unpacked",
+]
 
+RIMS = "rims"
+PROPOSALS = "proposals"
 _COPY_PX = 2048
 
 
@@ -69,8 +88,16 @@ class Measured:
         Label images; nuclei are None where only cells were imported.
     tissue
         Tissue mask on the working grid.
+    rims
+        Stain of the membrane by sector, a row a cell; None where it was not measured.
+    proposals
+        What pixels look unfit for measurement, by kind, on the working grid.
+    exclude_proposed
+        Whether the proposals are left out of the analysis.
     origin
         How the labels came about.
+    correction
+        What was taken from the pixels before they were measured.
     warnings
         What a reader of the numbers should know; those of the labels are among them.
     label_warnings
@@ -85,9 +112,43 @@ class Measured:
     nuclei: Plane | None
     cell_labels: Plane
     tissue: GridMask
+    rims: "pd.DataFrame | None" = None
+    proposals: Mapping[str, GridMask] = field(default_factory=dict)
+    exclude_proposed: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
+    correction: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     label_warnings: tuple[str, ...] = ()
+
+    @property
+    def grown(self) -> bool:
+        """Whether the cells are nuclei that were grown."""
+        return self.nuclei is not None and bool(self.origin.get("grown", False))
+
+    @property
+    def background_subtracted(self) -> bool:
+        """Whether the stored value of no light was taken from the stains."""
+        return bool(self.correction.get("background_subtracted", False))
+
+    def counted_tissue(self) -> GridMask:
+        """Return the tissue less the proposals, where these are left out."""
+        if not (self.exclude_proposed and self.proposals):
+            return self.tissue
+        out = np.logical_or.reduce([mask.mask for mask in self.proposals.values()])
+        return self.tissue.with_mask(self.tissue.mask & ~out)
+
+    def in_excluded_proposals(self) -> npt.NDArray[np.bool_]:
+        """Tell for each cell whether it lies in a proposal that is left out, ``(n,)``."""
+        points = self.cells.points_um
+        out = np.zeros(len(points), bool)
+        if self.exclude_proposed:
+            for mask in self.proposals.values():
+                out |= mask.at(points)
+        return out
+
+    def analysed(self, annotations: "Regions") -> GridMask:
+        """Return the tissue that counts, less what a person took out of the analysis."""
+        return analysed_tissue(self.counted_tissue(), annotations)
 
 
 def measure_slide(
@@ -171,6 +232,7 @@ def label_slide(
             copy_plane(labels.cells, cells, progress)
         else:
             grow_cells(nuclei, cells, slide.pixel_size_um, study.segment.grow_um)
+            origin["grown"] = True
     with recorder.step("pyramid"):
         for name in ("cells",) if nuclei is None else ("nuclei", "cells"):
             store.finish(name)
@@ -188,10 +250,15 @@ def measure_labelled(
 ) -> Measured:
     """Measure the cells that label images show, and find the tissue; see `measure_slide`."""
     recorder = recorder or Recorder()
+    with recorder.step("correct"):
+        corrected = correct_slide(slide, panel, study.correction, progress=progress)
     with recorder.step("measure"):
         cells = measure_cells(
-            slide, labelled.nuclei, labelled.cells, panel, study.measure, progress=progress
-        )
+            corrected.slide, labelled.nuclei, labelled.cells, panel, study.measure,
+            progress=progress,
+        )  # fmt: skip
+        cells, rims = split_rims(cells)
+        labelled.store.put_table(RIMS, rims.reset_index(), RIMS)
         if len(cells) == 0 and labelled.origin.get("labels") == "imported":
             raise LabelsError(
                 f"the labels given for {slide.name} hold no cell; pass a label image in which "
@@ -204,6 +271,14 @@ def measure_labelled(
         kept = labelled.store.add("tissue", tissue.mask.mask.shape, tissue.mask.grid_um)
         kept[...] = tissue.mask.mask.astype("int32")
         labelled.store.finish("tissue")
+    with recorder.step("quality"):
+        quality = assess_quality(
+            slide, panel, tissue.mask.mask, tissue.mask.grid_um, labelled.cells, study.quality,
+            progress=progress,
+        )  # fmt: skip
+        flags = labelled.store.add(PROPOSALS, tissue.mask.mask.shape, tissue.mask.grid_um)
+        flags[...] = packed(quality.proposals, tissue.mask.mask.shape)
+        labelled.store.finish(PROPOSALS)
     return Measured(
         name=slide.name,
         shape=slide.shape,
@@ -213,10 +288,30 @@ def measure_labelled(
         nuclei=labelled.nuclei,
         cell_labels=labelled.cells,
         tissue=tissue.mask,
+        rims=rims,
+        proposals={name: tissue.mask.with_mask(mask) for name, mask in quality.proposals.items()},
+        exclude_proposed=study.quality.exclude,
         origin=labelled.origin,
-        warnings=(*labelled.warnings, *tissue.warnings),
+        correction=corrected.record,
+        warnings=(*labelled.warnings, *corrected.warnings, *tissue.warnings, *quality.warnings),
         label_warnings=labelled.warnings,
     )
+
+
+def packed(
+    proposals: Mapping[str, npt.NDArray[np.bool_]], shape: tuple[int, int]
+) -> npt.NDArray[np.int32]:
+    """Return proposals as one image, a bit each in the order of ``ISSUES``."""
+    image = np.zeros(shape, np.int32)
+    for name, mask in proposals.items():
+        image |= mask.astype(np.int32) << ISSUES.index(name)
+    return image
+
+
+def unpacked(image: npt.NDArray[np.int32], tissue: GridMask) -> dict[str, GridMask]:
+    """Return the proposals of an image of bits; those that are nowhere are left out."""
+    masks = {name: (image >> bit) & 1 > 0 for bit, name in enumerate(ISSUES)}
+    return {name: tissue.with_mask(mask) for name, mask in masks.items() if mask.any()}
 
 
 def copy_plane(source: Plane, target: Any, progress: Progress = silent) -> None:

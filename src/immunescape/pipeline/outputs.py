@@ -13,16 +13,18 @@ from immunescape.io.tables import write_cells, write_csv
 from immunescape.results import SlideResult
 from immunescape.study import Study, write_study
 
-__all__ = ["EDITS_COLUMNS", "OUTPUT_NAMES", "update_outputs", "write_outputs"]
+__all__ = ["EDITS_COLUMNS", "OUTPUT_NAMES", "STORE", "update_outputs", "write_outputs"]
 
 EDITS_COLUMNS = ("time", "user", "action", "x_um", "y_um", "before", "after", "reason")
 
-_TABLES = ("regions", "bands", "contacts", "summary", "gates")
+STORE = "labels.zarr"
+
+_TABLES = ("regions", "bands", "contacts", "summary", "sensitivity", "quality", "gates")
 
 OUTPUT_NAMES = frozenset(
     (
-        "study.toml", "edits.csv", "cells.parquet", "cells.csv", "labels.zarr", "regions.geojson",
-        "provenance.json", *(f"{name}.csv" for name in _TABLES),
+        "study.toml", "edits.csv", "cells.parquet", "cells.csv", STORE, "sweep.csv",
+        "regions.geojson", "provenance.json", *(f"{name}.csv" for name in _TABLES),
     )
 )  # fmt: skip
 """What a result folder holds; other files that someone put there are never removed."""
@@ -53,6 +55,8 @@ def write_outputs(
     write_regions(folder / "regions.geojson", result.shapes, pixel_size_um)
     for name in _TABLES:
         write_csv(folder / f"{name}.csv", result.tables[name])
+    if "sweep" in result.tables:
+        write_csv(folder / "sweep.csv", result.tables["sweep"])
     with atomic_path(folder / "provenance.json") as beside:
         text = json.dumps(result.provenance, indent=2, ensure_ascii=False)
         beside.write_text(text + "\n", encoding="utf-8")
@@ -78,7 +82,10 @@ def update_outputs(
             if (folder / "edits.csv").exists():
                 shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
             write_outputs(stage, result, study, pixel_size_um, csv=csv)
-            (folder / ("cells.parquet" if csv else "cells.csv")).unlink(missing_ok=True)
+            stale = {"cells.parquet" if csv else "cells.csv"}
+            stale |= set() if "sweep" in result.tables else {"sweep.csv"}
+            for name in stale:  # of older settings
+                (folder / name).unlink(missing_ok=True)
             for path in sorted(stage.iterdir(), key=lambda p: p.name == "provenance.json"):
                 os.replace(path, folder / path.name)
     finally:

@@ -80,7 +80,9 @@ class Recorder:
         self.records.append(StepRecord(name, round(wall_s, 3), round(peak / 2**20, 1)))
 
     def reuse(self, name: str) -> None:
-        """Record that a step's earlier output was used again."""
+        """Record that a step's earlier output was used again, unless this run made it."""
+        if any(record.step == name for record in self.records):
+            return
         self.records.append(StepRecord(name, 0.0, 0.0, reused=True))
 
     def as_rows(self) -> list[Mapping[str, Any]]:

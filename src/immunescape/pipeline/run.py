@@ -2,43 +2,33 @@
 
 import dataclasses
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from immunescape.blocks import Progress, silent
-from immunescape.cells import CellTable
-from immunescape.errors import LabelsError, OutputError
+from immunescape.errors import OutputError
 from immunescape.io.labels import LabelStore, check_imported_labels
-from immunescape.io.output import NO_ROOM, check_folder_name, staged_folder
-from immunescape.io.tables import read_cells
-from immunescape.margin import GridMask
+from immunescape.io.output import staged_folder
 from immunescape.pipeline.analysis import analyse
-from immunescape.pipeline.inputs import Inputs, Opened, open_inputs, with_model_found
-from immunescape.pipeline.measured import (
-    Labelled,
-    Measured,
-    copy_plane,
-    label_slide,
-    measure_labelled,
-)
-from immunescape.pipeline.outputs import OUTPUT_NAMES, update_outputs, write_outputs
+from immunescape.pipeline.calling import ToCall, with_gates
+from immunescape.pipeline.inputs import Inputs, Opened, with_model_found
+from immunescape.pipeline.job import Job, open_job
+from immunescape.pipeline.measured import Labelled, Measured, label_slide, measure_labelled
+from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, write_outputs
 from immunescape.pipeline.provenance import Recorder, versions
-from immunescape.pipeline.stages import Earlier, StageKeys, earlier_result, stage_keys
-from immunescape.spatial import find_contacts
+from immunescape.pipeline.shared import Shared, call_together
+from immunescape.pipeline.stages import StageKeys, earlier_result
+from immunescape.pipeline.sweep import Sweep, sweep_table
+from immunescape.pipeline.takeover import labelled_before, measured_before, taken_over
+from immunescape.pipeline.touching import Touching
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from immunescape.results import SlideResult
     from immunescape.study import Study
 
-__all__ = ["run_slide"]
-
-_STORE = "labels.zarr"
+__all__ = ["run_pooled", "run_slide"]
 
 
 def run_slide(
@@ -48,6 +38,7 @@ def run_slide(
     *,
     csv: bool = False,
     overwrite: bool = False,
+    sweeps: tuple[Sweep, ...] = (),
     progress: Progress = silent,
 ) -> "SlideResult":
     """Analyse one slide and write its result folder ``out/<slide name>/``.
@@ -64,6 +55,8 @@ def run_slide(
         Write the cells as CSV in place of parquet.
     overwrite
         Make everything again, whatever the folder holds.
+    sweeps
+        Parameters to vary; the summaries go to ``sweep.csv``.
     progress
         Called as the work goes on.
 
@@ -80,133 +73,186 @@ def run_slide(
     """
     recorder = Recorder()
     with recorder.step("open"):
-        study = with_model_found(inputs, study)
-        opened = open_inputs(inputs, study)
-        slide, panel = opened.slide, opened.panel
-        folder = out / check_folder_name(slide.name)
-        earlier = None if overwrite else earlier_result(folder)
-        if earlier and earlier.slide_sha256 != opened.files[0].sha256:
+        job = open_job(inputs, out, study)
+    return _run(job, recorder, csv=csv, overwrite=overwrite, sweeps=sweeps, progress=progress)
+
+
+def run_pooled(
+    inputs: Sequence[Inputs],
+    out: Path,
+    study: "Study",
+    *,
+    csv: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> tuple["SlideResult", ...]:
+    """Analyse slides that were stained alike, of one patient or one batch, with shared gates.
+
+    Each slide is analysed by itself first, so that an interruption loses none that is done; then
+    the gates are fitted on the cells of all, and the tables are made again.
+
+    Parameters
+    ----------
+    inputs
+        The files of each slide.
+    out
+        Folder that holds one folder a slide.
+    study
+        Everything that decides the numbers; ``gating.share`` says what the slides have in common.
+    csv, overwrite, progress
+        As for `run_slide`.
+
+    Returns
+    -------
+    tuple
+        What was written, in the order of the slides. The study of each result holds the shared
+        thresholds, so that it repeats the slide alone.
+
+    Raises
+    ------
+    ImmunescapeError
+        As for `run_slide`; also where two slides would share a folder.
+    """
+    recorders = [Recorder() for _ in inputs]
+    jobs = []
+    for one, recorder in zip(inputs, recorders, strict=True):
+        with recorder.step("open"):
+            jobs.append(open_job(one, out, study))
+    names = [job.folder.name.casefold() for job in jobs]
+    for name in names:
+        if names.count(name) > 1:
             raise OutputError(
-                f"{folder.name} in {out.name} holds the result of another slide; "
-                "pass --overwrite to replace it, or another folder with -o"
+                f"two slides are named {name}; their results would share a folder in {out.name}"
             )
-        keys = stage_keys(slide, panel, study, opened.files)
-    kept = dataclasses.replace(
-        study,
-        panel=panel.stains,
-        input=opened.files,
-        # the weights' own name: a result holds no path of the machine that made it
-        segment=dataclasses.replace(study.segment, model=Path(study.segment.model).name),
+    alone = dataclasses.replace(
+        study, sensitivity=dataclasses.replace(study.sensitivity, tables="none")
+    )
+    for job, recorder in zip(jobs, recorders, strict=True):
+        _run(job, recorder, csv=csv, overwrite=overwrite, progress=progress, quick=alone)
+    slides = []
+    for job in jobs:
+        earlier = earlier_result(job.folder)
+        assert earlier is not None
+        measured = measured_before(job.folder, job.opened, earlier, job.study)
+        slides.append(ToCall(measured, job.opened.annotations, job.opened.calls))
+    return tuple(
+        _run(job, recorder, csv=csv, progress=progress, shared=shared)
+        for job, recorder, shared in zip(jobs, recorders, call_together(slides, study), strict=True)
     )
 
-    def conclude(measured: Measured, contacts: "pd.DataFrame") -> "SlideResult":
+
+def _run(
+    job: Job,
+    recorder: Recorder,
+    *,
+    csv: bool = False,
+    overwrite: bool = False,
+    sweeps: tuple[Sweep, ...] = (),
+    shared: Shared | None = None,
+    quick: "Study | None" = None,
+    progress: Progress = silent,
+) -> "SlideResult":
+    """Take a job from where an earlier result left it; ``quick`` is a study for the tables."""
+    opened, folder, study, keys = job.opened, job.folder, job.study, job.keys
+    slide = opened.slide
+    earlier = None if overwrite else earlier_result(folder)
+    if earlier and earlier.slide_sha256 != opened.files[0].sha256:
+        raise OutputError(
+            f"{folder.name} in {folder.parent.name} holds the result of another slide; "
+            "pass --overwrite to replace it, or another folder with -o"
+        )
+
+    def judge(measured: Measured, touching: Touching, by: "Study") -> "SlideResult":
+        return analyse(
+            measured, by, opened.annotations, calls=opened.calls, contacts=touching.contacts,
+            growth=touching.growth, shared=shared, control=opened.control, progress=progress,
+        )  # fmt: skip
+
+    def conclude(measured: Measured, touching: Touching) -> "SlideResult":
         with recorder.step("analyse"):
-            result = analyse(
-                measured, study, opened.annotations, calls=opened.calls, contacts=contacts,
-                progress=progress,
-            )  # fmt: skip
+            result = judge(measured, touching, quick or study)
+        if sweeps:
+            with recorder.step("sweep"):
+                swept = sweep_table(sweeps, lambda other: _swept(job, other, measured, judge))
+            result = dataclasses.replace(result, tables={**result.tables, "sweep": swept})
         warnings = tuple(dict.fromkeys((*opened.warnings, *measured.warnings, *result.warnings)))
         provenance = _provenance(study, opened, measured, keys, recorder, warnings)
         return dataclasses.replace(result, provenance=provenance, warnings=warnings)
 
+    kept = job.kept if quick is None else job.with_study(quick).kept
+    if shared is not None:
+        kept = with_gates(kept, shared.called.gates)
     if earlier and earlier.keys.measurements == keys.measurements:
         recorder.reuse("segment")
         recorder.reuse("measure")
-        with _taken_over(folder):
-            measured = _measured_before(folder, opened, earlier)
-            contacts = LabelStore.open(folder / _STORE).table("contacts", keys.contacts)
-            if contacts is not None:
+        with taken_over(folder):
+            measured = measured_before(folder, opened, earlier, study)
+            store = LabelStore.open(folder / STORE)
+            touching = Touching.kept(store, keys.contacts, study)
+            if touching is not None:
                 recorder.reuse("contacts")
             else:
                 with recorder.step("contacts"):
-                    contacts = find_contacts(
-                        measured.cell_labels, slide.pixel_size_um, study.contact, progress=progress
-                    ).pairs
-        result = conclude(measured, contacts)
+                    touching = Touching.found(measured, study, progress)
+        result = conclude(measured, touching)
         update_outputs(folder, result, kept, slide.pixel_size_um, csv=csv)
         return result
     with staged_folder(folder, replaces=OUTPUT_NAMES) as stage:
         if earlier and earlier.keys.labels == keys.labels:
             recorder.reuse("segment")
-            with _taken_over(folder):
-                labelled = _labelled_before(folder, stage, opened, earlier)
+            with taken_over(folder):
+                labelled = labelled_before(folder, stage, opened, earlier)
         else:
-            if opened.labels is not None:
-                check_imported_labels(opened.labels)
-            labelled = label_slide(
-                slide, panel, LabelStore.create(stage / _STORE, slide.pixel_size_um), study,
-                labels=opened.labels, progress=progress, recorder=recorder,
-            )  # fmt: skip
+            labelled = _labels(job, LabelStore.create(stage / STORE, slide.pixel_size_um),
+                               progress, recorder)  # fmt: skip
         measured = measure_labelled(
-            slide, panel, labelled, study, progress=progress, recorder=recorder
+            slide, opened.panel, labelled, study, progress=progress, recorder=recorder
         )
         if (folder / "edits.csv").exists():
             shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
         with recorder.step("contacts"):
-            contacts = find_contacts(
-                labelled.cells, slide.pixel_size_um, study.contact, progress=progress
-            ).pairs
-            labelled.store.put_table("contacts", contacts, keys.contacts)
-        result = conclude(measured, contacts)
+            touching = Touching.found(measured, study, progress)
+            touching.keep(labelled.store, keys.contacts)
+        result = conclude(measured, touching)
         write_outputs(stage, result, kept, slide.pixel_size_um, csv=csv)
     return result
 
 
-@contextmanager
-def _taken_over(folder: Path) -> Iterator[None]:
-    """Say of an earlier result that cannot be read how to make it again."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except (LabelsError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            raise
-        raise OutputError(
-            f"the earlier result in {folder.name} is damaged; pass --overwrite to make it again"
-        ) from error
+def _labels(job: Job, store: LabelStore, progress: Progress, recorder: Recorder) -> Labelled:
+    """Segment the slide, or take over imported labels once their numbers are checked."""
+    if job.opened.labels is not None:
+        check_imported_labels(job.opened.labels)
+    return label_slide(
+        job.opened.slide, job.opened.panel, store, job.study, labels=job.opened.labels,
+        progress=progress, recorder=recorder,
+    )  # fmt: skip
 
 
-def _measured_before(folder: Path, opened: Opened, earlier: Earlier) -> Measured:
-    """Take over labels and measurements of an earlier run; no pixel of the slide is read."""
-    slide = opened.slide
-    store = LabelStore.open(folder / _STORE)
-    cells = CellTable(read_cells(folder).frame[list(earlier.measured_columns)])
-    height, width = slide.shape
-    tissue = GridMask(
-        mask=np.asarray(store["tissue"][...]) > 0,
-        grid_um=store.scale_um("tissue"),
-        frame_um=(width * slide.pixel_size_um, height * slide.pixel_size_um),
+def _swept(
+    job: Job,
+    study: "Study",
+    measured: Measured,
+    judge: Callable[[Measured, "Touching", "Study"], "SlideResult"],
+) -> "SlideResult":
+    """Return the result of a slide under another study; only what it changes is made again."""
+    study = dataclasses.replace(
+        with_model_found(job.inputs, study),
+        sensitivity=dataclasses.replace(study.sensitivity, tables="none"),
     )
-    return Measured(
-        name=slide.name,
-        shape=slide.shape,
-        pixel_size_um=slide.pixel_size_um,
-        panel=opened.panel,
-        cells=cells,
-        nuclei=store["nuclei"] if "nuclei" in store else None,
-        cell_labels=store["cells"],
-        tissue=tissue,
-        origin=earlier.origin,
-        warnings=earlier.warnings,
-        label_warnings=earlier.label_warnings,
-    )
-
-
-def _labelled_before(folder: Path, stage: Path, opened: Opened, earlier: Earlier) -> Labelled:
-    """Copy the labels of an earlier run beside, where new measurements will join them."""
-    before = LabelStore.open(folder / _STORE)
-    store = LabelStore.create(stage / _STORE, opened.slide.pixel_size_um)
-    for name in (n for n in ("nuclei", "cells") if n in before):
-        copy_plane(before[name], store.add(name, opened.slide.shape))
-        store.finish(name)
-    return Labelled(
-        store=store,
-        nuclei=store["nuclei"] if "nuclei" in store else None,
-        cells=store["cells"],
-        origin=earlier.origin,
-        warnings=earlier.label_warnings,
-    )
+    other = job.with_study(study)
+    if other.keys.measurements == job.keys.measurements:
+        return judge(measured, Touching.found(measured, study), study)
+    with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
+        store = LabelStore.create(Path(folder) / STORE, job.opened.slide.pixel_size_um)
+        recorder = Recorder()
+        if other.keys.labels == job.keys.labels:
+            labelled = Labelled(store, measured.nuclei, measured.cell_labels, measured.origin)
+        else:
+            labelled = _labels(other, store, silent, recorder)
+        again = measure_labelled(
+            job.opened.slide, job.opened.panel, labelled, study, recorder=recorder
+        )
+        return judge(again, Touching.found(again, study), study)
 
 
 def _provenance(
@@ -225,6 +271,7 @@ def _provenance(
         "pixel_size_um": opened.slide.pixel_size_um,
         "shape_px": list(opened.slide.shape),
         "segmentation": dict(measured.origin),
+        "correction": dict(measured.correction),
         "seed": study.seed,
         "steps": recorder.as_rows(),
         "warnings": list(warnings),

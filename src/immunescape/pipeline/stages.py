@@ -19,7 +19,7 @@ from immunescape.study import Input, Study
 __all__ = ["Earlier", "StageKeys", "earlier_result", "stage_keys"]
 
 # The tile bounds memory and the device does the arithmetic; the model is keyed by its weights.
-_NO_EFFECT = {"tile_px", "block_px", "device", "model"}
+_NO_EFFECT = {"tile_px", "block_px", "device", "model", "exclude"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         "labels": labels,
         "panel": [(slide.index(s.channel), s.marker, s.compartment) for s in panel.measured],
         "measure": _settings(study.measure),
+        "correction": _settings(study.correction),
+        "quality": _settings(study.quality),
         "tissue": _settings(study.tissue),
     }
     contacts = {"labels": labels, "contact": _settings(study.contact)}
@@ -99,6 +101,8 @@ class Earlier:
         Columns of its cell table that were measured rather than concluded.
     origin
         How its labels came about.
+    correction
+        What was taken from its pixels.
     warnings, label_warnings
         What was noticed while the pixels were read, and while cells were found in them.
     """
@@ -107,6 +111,7 @@ class Earlier:
     keys: StageKeys
     measured_columns: tuple[str, ...]
     origin: Mapping[str, Any]
+    correction: Mapping[str, Any]
     warnings: tuple[str, ...]
     label_warnings: tuple[str, ...]
 
@@ -128,6 +133,7 @@ def earlier_result(folder: Path) -> Earlier | None:
             keys=StageKeys(**data["stages"]["keys"]),
             measured_columns=tuple(data["stages"]["measured_columns"]),
             origin=data["segmentation"],
+            correction=data["correction"],
             warnings=tuple(data["stages"]["warnings"]),
             label_warnings=tuple(data["stages"]["label_warnings"]),
         )

@@ -19,6 +19,7 @@ from immunescape.spatial.neighbours import (
 )
 from immunescape.spatial.rows import SummaryParams
 from immunescape.spatial.sensitivity import (
+    SensitivityParams,
     sensitivity_table,
     sensitivity_warnings,
     sox10_alone,
@@ -35,6 +36,7 @@ __all__ = [
     "DensityParams",
     "Interval",
     "LogOddsRatio",
+    "SensitivityParams",
     "SummaryParams",
     "add_contact_columns",
     "band_table",

@@ -1,11 +1,14 @@
 """How far the numbers move when the slide is judged otherwise."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from immunescape.cells import CellTable
+from immunescape.params import Params
 from immunescape.results import SENSITIVITY_COLUMNS, RegionAreas, empty_table
 from immunescape.spatial.alternatives import Alternative, Judge, Setting
 from immunescape.spatial.density import DensityParams
@@ -14,6 +17,7 @@ from immunescape.spatial.rows import SummaryParams
 
 __all__ = [
     "DOUBTFUL_SPREAD",
+    "SensitivityParams",
     "sensitivity_table",
     "sensitivity_warnings",
     "sox10_alone",
@@ -35,6 +39,22 @@ _METRICS = (
 )
 _KEY = ["metric", "phenotype", "region"]
 _ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivityParams(Params):
+    """How far it is asked what the numbers owe to the way they were made.
+
+    Parameters
+    ----------
+    tables
+        ``full`` judges the slide under each other membrane statistic, both ends of every gate,
+        nuclei grown by other lengths, SOX10 alone, without what is proposed for exclusion and with
+        other bandwidths of a derived tumour region; ``no_growth`` leaves out the grown nuclei,
+        which need the label images once; ``none`` gives no such table.
+    """
+
+    tables: Literal["full", "no_growth", "none"] = "full"
 
 
 def sensitivity_table(

@@ -1,0 +1,215 @@
+"""The same slide judged otherwise: what the numbers owe to a gate, a statistic or a parameter."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from immunescape.margin import derive_tumour, left_out, map_margin
+from immunescape.measure import rim_fraction
+from immunescape.phenotype import Gate, in_parent
+from immunescape.pipeline.calling import Called, ToCall, call_cells, recall
+from immunescape.spatial import Alternative, sox10_alternative
+
+if TYPE_CHECKING:
+    from immunescape.cells import CellTable
+    from immunescape.margin import MarginMap
+    from immunescape.study import Study
+
+__all__ = [
+    "Judged",
+    "alternatives",
+    "called_by_statistic",
+    "with_rim_fractions",
+]
+
+STATISTICS: tuple[Literal["unshared", "mean", "p35"], ...] = ("unshared", "mean", "p35")
+"""Statistics of a membrane that gates can be fitted on."""
+
+BANDWIDTHS = (0.5, 2.0)
+"""Other bandwidths of a derived tumour region, as multiples of the chosen one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One slide as it was judged: what its alternatives differ from.
+
+    Parameters
+    ----------
+    slide
+        Measurements and annotations.
+    called
+        Calls and gates.
+    margin
+        Regions.
+    cells
+        The called cells with their places and contacts.
+    by_statistic
+        Calls with gates fitted on other statistics of the membrane, by name.
+    growth
+        Contacts of cells grown by other lengths, by that length in µm.
+    missing
+        Reason by marker key, for the markers that the slide lacks.
+    """
+
+    slide: ToCall
+    called: Called
+    margin: "MarginMap"
+    cells: "CellTable"
+    by_statistic: Mapping[str, Called]
+    growth: Mapping[float, pd.DataFrame]
+    missing: Mapping[str, str]
+
+
+def called_by_statistic(
+    slides: Sequence[ToCall], study: "Study"
+) -> tuple[Mapping[str, Called], ...]:
+    """Call the cells of slides again with gates on each other statistic of the membrane.
+
+    Only the calls are of interest: no range is estimated for these gates.
+    """
+    found: list[dict[str, Called]] = [{} for _ in slides]
+    chosen = study.gating.membrane_statistic
+    for name in STATISTICS:
+        column = f"membrane_{name}"
+        if name == chosen or not any(_shows(s, column) for s in slides):
+            continue
+        gating = dataclasses.replace(study.gating, membrane_statistic=name, bootstrap_draws=0)
+        other = call_cells(slides, dataclasses.replace(study, gating=gating))
+        for mine, called in zip(found, other, strict=True):
+            mine[column] = called
+    return tuple(found)
+
+
+def _shows(slide: ToCall, column: str) -> bool:
+    cells = slide.measured.cells
+    return any(
+        bool(cells[name].notna().any())
+        for name in cells.frame.columns
+        if name.endswith(f"_{column}")
+    )
+
+
+def with_rim_fractions(slide: ToCall, called: Called, cells: "CellTable") -> "CellTable":
+    """Fill in which share of its own rim of each cell is above the gate of its parent."""
+    rims = slide.measured.rims
+    if rims is None:
+        return cells
+    columns = {}
+    for stain in slide.measured.panel.markers:
+        name = f"{stain.marker}_membrane_fraction"
+        if name not in cells:
+            continue
+        threshold = np.full(len(cells), np.nan)
+        for gate in called.gates:
+            if gate.marker == stain.marker and gate.threshold is not None:
+                threshold[in_parent(called.calls.cells, gate.parent)] = gate.threshold
+        columns[name] = rim_fraction(rims, stain.marker, threshold)
+    return cells.with_columns(columns)
+
+
+def alternatives(judged: Judged, study: "Study") -> Iterator[Alternative]:
+    """Yield every other way to judge a slide that applies to it.
+
+    Parameters
+    ----------
+    judged
+        The slide as it was judged.
+    study
+        Its parameters.
+    """
+    yield from _statistics(judged, study)
+    yield from _gate_ends(judged, study)
+    for grow_um, pairs in judged.growth.items():
+        yield Alternative("growth", f"segment.grow_um = {grow_um:g}", None, pairs)
+    if not judged.called.phenotypes_given:
+        yield sox10_alternative(judged.cells, judged.missing)
+    yield from _proposals(judged, study)
+    yield from _bandwidths(judged, study)
+
+
+def _statistics(judged: Judged, study: "Study") -> Iterator[Alternative]:
+    for name, called in judged.by_statistic.items():
+        yield Alternative("statistic", name, _with_calls(judged.cells, called.calls.cells), None)
+    fractions = "pdl1_membrane_fraction"
+    if fractions in judged.cells and bool(judged.cells[fractions].notna().any()):
+        share = judged.cells[fractions]
+        positive = (share >= study.gating.positive_rim_fraction).astype("boolean")
+        calls = {"pdl1_positive": positive.mask(share.isna())}
+        yield Alternative("statistic", "membrane_fraction", judged.cells.with_columns(calls), None)
+
+
+def _gate_ends(judged: Judged, study: "Study") -> Iterator[Alternative]:
+    """Move the gates of PD-L1, then of CD8, to either end of their range."""
+    gates = judged.called.gates
+    for marker in ("pdl1", "cd8"):
+        for end in ("low", "high"):
+            moved = tuple(_at(gate, end) if gate.marker == marker else gate for gate in gates)
+            if moved == gates:
+                continue
+            calls = recall(judged.called, judged.slide.measured.cells, moved, study)
+            yield Alternative(
+                "gate", f"{marker}_{end}", _with_calls(judged.cells, calls.cells), None
+            )
+
+
+def _at(gate: Gate, end: str) -> Gate:
+    there = gate.gate_low if end == "low" else gate.gate_high
+    return gate if there is None else dataclasses.replace(gate, threshold=there)
+
+
+def _proposals(judged: Judged, study: "Study") -> Iterator[Alternative]:
+    """Leave out what was proposed for exclusion, or keep it where it is left out."""
+    measured = judged.slide.measured
+    if not measured.proposals:
+        return
+    other = dataclasses.replace(measured, exclude_proposed=not measured.exclude_proposed)
+    slide = dataclasses.replace(judged.slide, measured=other)
+    name = "proposals_kept" if measured.exclude_proposed else "proposals_excluded"
+    yield _elsewhere("quality", name, judged, slide, judged.called.tumour, study)
+
+
+def _bandwidths(judged: Judged, study: "Study") -> Iterator[Alternative]:
+    """Derive the tumour region with other bandwidths; the calls stay."""
+    if judged.called.tumour_source != "derived":
+        return
+    measured, annotations = judged.slide.measured, judged.slide.annotations
+    cells = judged.cells
+    use = ~left_out(annotations, cells.points_um)
+    points = cells.points_um[(cells["phenotype"].to_numpy() == "tumour") & use]
+    for factor in BANDWIDTHS:
+        params = dataclasses.replace(
+            study.tumour, bandwidth_um=min(factor * study.tumour.bandwidth_um, 200.0)
+        )
+        tumour = derive_tumour(points, measured.analysed(annotations), params)
+        name = f"tumour.bandwidth_um = {params.bandwidth_um:g}"
+        yield _elsewhere("bandwidth", name, judged, judged.slide, tumour, study)
+
+
+def _elsewhere(
+    kind: str, name: str, judged: Judged, slide: ToCall, tumour: object, study: "Study"
+) -> Alternative:
+    """Place the same cells in other regions."""
+    margin = map_margin(
+        slide.measured.counted_tissue(),
+        slide.annotations,
+        tumour,  # type: ignore[arg-type]
+        judged.called.tumour_source,
+        study.slide.site,
+        study.margin,
+    )
+    places = margin.locate(judged.cells.points_um).set_axis(judged.cells.frame.index)
+    return Alternative(kind, name, judged.cells.with_columns(places), None, margin.areas)
+
+
+def _with_calls(cells: "CellTable", called: "CellTable") -> "CellTable":
+    """Put other calls into a table; places stay, contacts are found anew."""
+    names = [
+        c
+        for c in called.frame.columns
+        if c in ("phenotype", "is_tumour", "conflict", "s100_only") or c.endswith("_positive")
+    ]
+    return cells.with_columns(called.frame[names])

@@ -1,0 +1,212 @@
+"""Which cells are what: gates, tumour region and phenotypes, of one slide or of several at once."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.cells import CellTable
+from immunescape.io.calls import ImportedCalls, read_calls
+from immunescape.margin import derive_tumour, left_out
+from immunescape.phenotype import (
+    Calls,
+    Gate,
+    GateSpec,
+    Pool,
+    call_phenotypes,
+    gate_by_parent,
+    gate_lineage,
+    gate_warnings,
+    spec_warnings,
+)
+from immunescape.regions import Regions
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+    from immunescape.pipeline.measured import Measured
+    from immunescape.study import Study
+
+__all__ = ["Called", "ToCall", "call_cells", "recall", "with_gates"]
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class ToCall:
+    """One slide whose cells are to be called.
+
+    Parameters
+    ----------
+    measured
+        Its labels and measurements.
+    annotations
+        Regions drawn by hand, in µm.
+    calls
+        Table of calls made elsewhere, in place of gates.
+    """
+
+    measured: "Measured"
+    annotations: Regions
+    calls: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Called:
+    """Calls of every cell of a slide, and the tumour region they were made with.
+
+    Parameters
+    ----------
+    calls
+        The cells and what they are.
+    gates
+        Gates they were called by.
+    tumour
+        Tumour region in µm; empty where there is none.
+    tumour_source
+        ``imported`` or ``derived``.
+    inside
+        Whether each cell lies in the tumour region, ``(n,)``.
+    imported
+        Calls made elsewhere.
+    warnings
+        What a reader of the numbers should know.
+    """
+
+    calls: Calls
+    gates: tuple[Gate, ...]
+    tumour: "BaseGeometry"
+    tumour_source: str
+    inside: Mask
+    imported: ImportedCalls | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def phenotypes_given(self) -> bool:
+        """Whether phenotypes were made elsewhere."""
+        return self.imported is not None and self.imported.has_phenotype
+
+
+def call_cells(slides: Sequence[ToCall], study: "Study") -> tuple[Called, ...]:
+    """Gate the lineage markers, find the tumour region, then gate what depends on both.
+
+    Parameters
+    ----------
+    slides
+        One slide, or several that were stained alike: of one patient or one batch. Those share
+        their gates unless the study asks for gates by slide; then the others only help out where
+        a slide has none of its own.
+    study
+        Gates, rules and parameters.
+
+    Returns
+    -------
+    tuple
+        What was called, in the order of the slides.
+    """
+    usable = [~left_out(s.annotations, s.measured.cells.points_um) for s in slides]
+    usable = [
+        use & ~s.measured.in_excluded_proposals() for use, s in zip(usable, slides, strict=True)
+    ]
+    imported = [read_calls(s.calls, s.measured.cells) if s.calls else None for s in slides]
+    pools = _pools([s.measured.cells for s in slides], usable, study)
+    lineage = [
+        gate_lineage(
+            s.measured.cells, s.measured.panel, study.gate, study.gating, rules=study.rule,
+            imported=given, fit_on=use, pool=pool, seed=study.seed,
+        )
+        for s, given, use, pool in zip(slides, imported, usable, pools, strict=True)
+    ]  # fmt: skip
+    placed = [
+        _place(s, gates, given, use, study)
+        for s, gates, given, use in zip(slides, lineage, imported, usable, strict=True)
+    ]
+    pools = _pools([p.calls.cells for p in placed], usable, study)
+    return tuple(
+        _by_parent(s, first, use, pool, study)
+        for s, first, use, pool in zip(slides, placed, usable, pools, strict=True)
+    )
+
+
+def recall(called: Called, cells: CellTable, gates: tuple[Gate, ...], study: "Study") -> Calls:
+    """Call the cells of a slide again by other gates; its tumour region stays."""
+    return call_phenotypes(
+        cells, gates, study.rule, inside_tumour=called.inside, imported=called.imported
+    )
+
+
+def _pools(tables: list[CellTable], usable: list[Mask], study: "Study") -> list[Pool | None]:
+    """Return for each slide the cells of the others."""
+    if len(tables) == 1:
+        return [None]
+    name: Literal["patient", "batch"] = "batch" if study.gating.share == "batch" else "patient"
+    kept = [CellTable(t.frame[use]) for t, use in zip(tables, usable, strict=True)]
+    return [Pool(name, tuple(kept[:i] + kept[i + 1 :])) for i in range(len(kept))]
+
+
+def _place(
+    slide: ToCall,
+    lineage: tuple[Gate, ...],
+    imported: ImportedCalls | None,
+    use: Mask,
+    study: "Study",
+) -> Called:
+    """Find the tumour region and call phenotypes within it."""
+    cells = slide.measured.cells
+    if "tumour" in slide.annotations:
+        tumour, source = slide.annotations["tumour"], "imported"
+    else:
+        first = call_phenotypes(cells, lineage, study.rule, imported=imported).cells
+        points = first.points_um[(first["phenotype"].to_numpy() == "tumour") & use]
+        tumour = derive_tumour(points, slide.measured.analysed(slide.annotations), study.tumour)
+        source = "derived"
+    inside = Regions({"tumour": tumour}).covers("tumour", cells.points_um)
+    calls = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, imported=imported)
+    return Called(calls, lineage, tumour, source, inside, imported)
+
+
+def _by_parent(
+    slide: ToCall, placed: Called, use: Mask, pool: Pool | None, study: "Study"
+) -> Called:
+    """Add the gates that depend on the phenotype, and call every cell."""
+    measured = slide.measured
+    gates = placed.gates + gate_by_parent(
+        placed.calls.cells, measured.panel, study.gate, study.gating, imported=placed.imported,
+        fit_on=use, pool=pool, seed=study.seed,
+    )  # fmt: skip
+    calls = recall(placed, measured.cells, gates, study)
+    derived = placed.tumour_source == "derived"
+    return dataclasses.replace(
+        placed,
+        calls=calls,
+        gates=gates,
+        warnings=(
+            *spec_warnings(measured.panel, study.gate),
+            *gate_warnings(gates),
+            *calls.warnings,
+            *(("no tumour region was drawn; it is derived from the tumour cells",) if derived
+              else ()),
+        ),
+    )  # fmt: skip
+
+
+def with_gates(study: "Study", gates: tuple[Gate, ...]) -> "Study":
+    """Return a study that sets the thresholds of gates, so that a slide alone repeats them.
+
+    Gates that a person set, and markers that have none, stay as the study has them.
+    """
+    set_here = {(spec.marker, spec.parent) for spec in study.gate}
+    fixed = tuple(
+        GateSpec(
+            marker=gate.marker, parent=gate.parent, method="fixed", value=gate.threshold,
+            statistic=gate.statistic, gate_low=gate.gate_low, gate_high=gate.gate_high,
+            confirmed=gate.confirmed, source="file",
+        )
+        for gate in gates
+        if gate.threshold is not None and (gate.marker, gate.parent) not in set_here
+    )  # fmt: skip
+    return dataclasses.replace(study, gate=study.gate + fixed)

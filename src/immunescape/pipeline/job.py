@@ -1,0 +1,53 @@
+"""One slide to be analysed: its inputs, opened, and the folder of its result."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.io.output import check_folder_name
+from immunescape.pipeline.inputs import Inputs, Opened, open_inputs, with_model_found
+from immunescape.pipeline.stages import StageKeys, stage_keys
+
+if TYPE_CHECKING:
+    from immunescape.study import Study
+
+__all__ = ["Job", "open_job"]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One slide, opened: what it is made from and where its result goes."""
+
+    inputs: Inputs
+    study: "Study"
+    opened: Opened
+    folder: Path
+    keys: StageKeys
+
+    @property
+    def kept(self) -> "Study":
+        """The study that repeats the result: with its panel, its files and no folder."""
+        return dataclasses.replace(
+            self.study,
+            panel=self.opened.panel.stains,
+            input=self.opened.files,
+            # the weights' own name: a result holds no path of the machine that made it
+            segment=dataclasses.replace(
+                self.study.segment, model=Path(self.study.segment.model).name
+            ),
+        )
+
+    def with_study(self, study: "Study") -> "Job":
+        """Return the job with other parameters and the keys that follow."""
+        opened = self.opened
+        keys = stage_keys(opened.slide, opened.panel, study, opened.files)
+        return dataclasses.replace(self, study=study, keys=keys)
+
+
+def open_job(inputs: Inputs, out: Path, study: "Study") -> Job:
+    """Open the files of a slide and name its folder; nothing is written."""
+    study = with_model_found(inputs, study)
+    opened = open_inputs(inputs, study)
+    keys = stage_keys(opened.slide, opened.panel, study, opened.files)
+    return Job(inputs, study, opened, out / check_folder_name(opened.slide.name), keys)

@@ -1,0 +1,52 @@
+"""Calls that slides make together: of one patient or one batch, or of one slide by itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from immunescape.pipeline.alternatives import called_by_statistic
+from immunescape.pipeline.calling import Called, ToCall, call_cells
+
+if TYPE_CHECKING:
+    from immunescape.study import Study
+
+__all__ = ["Shared", "call_together"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What one slide got when its cells were called together with those of others.
+
+    Parameters
+    ----------
+    called
+        Its calls and gates.
+    by_statistic
+        Its calls by gates on other statistics of the membrane, by name.
+    """
+
+    called: Called
+    by_statistic: Mapping[str, Called] = field(default_factory=dict)
+
+
+def call_together(slides: Sequence[ToCall], study: "Study") -> tuple[Shared, ...]:
+    """Call the cells of slides that were stained alike.
+
+    Parameters
+    ----------
+    slides
+        One slide or several.
+    study
+        Gates, rules and parameters; its ``sensitivity`` decides whether other statistics of the
+        membrane are tried too.
+
+    Returns
+    -------
+    tuple
+        One for each slide, in order.
+    """
+    called = call_cells(slides, study)
+    if study.sensitivity.tables == "none":
+        return tuple(Shared(c) for c in called)
+    others = called_by_statistic(slides, study)
+    return tuple(Shared(c, o) for c, o in zip(called, others, strict=True))

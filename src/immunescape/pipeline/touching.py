@@ -1,0 +1,79 @@
+"""Contacts of a slide, and those of its nuclei grown by other lengths."""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.blocks import Progress, silent
+from immunescape.io.labels import LabelStore
+from immunescape.segment import grow_cells
+from immunescape.spatial import find_contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from immunescape.pipeline.measured import Measured
+    from immunescape.study import Study
+
+__all__ = ["Touching"]
+
+_GROWN_UM = (1.0, 2.0, 3.0, 5.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Touching:
+    """Pairs of cells in contact.
+
+    Parameters
+    ----------
+    contacts
+        A row a pair, as `find_contacts` gives them.
+    growth
+        The same for cells grown by other lengths, by that length in µm.
+    """
+
+    contacts: "pd.DataFrame"
+    growth: "Mapping[float, pd.DataFrame]" = field(default_factory=dict)
+
+    @classmethod
+    def found(cls, measured: "Measured", study: "Study", progress: Progress = silent) -> "Touching":
+        """Find the contacts in the labels; of other growths where the study asks for them."""
+        pixel = measured.pixel_size_um
+        contacts = find_contacts(measured.cell_labels, pixel, study.contact, progress=progress)
+        growth = {}
+        for um in _lengths(study) if measured.grown else ():
+            with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
+                store = LabelStore.create(Path(folder) / "grown.zarr", pixel)
+                cells = store.add("cells", measured.shape)
+                assert measured.nuclei is not None
+                grow_cells(measured.nuclei, cells, pixel, um)
+                growth[um] = find_contacts(cells, pixel, study.contact).pairs
+        return cls(contacts.pairs, growth)
+
+    @classmethod
+    def kept(cls, store: LabelStore, key: str, study: "Study") -> "Touching | None":
+        """Return what an earlier run kept; None if it kept none for this rule."""
+        contacts = store.table("contacts", key)
+        if contacts is None:
+            return None
+        growth = {um: store.table(_name(um), key) for um in _lengths(study)}
+        return cls(contacts, {um: pairs for um, pairs in growth.items() if pairs is not None})
+
+    def keep(self, store: LabelStore, key: str) -> None:
+        """Keep the pairs beside the labels."""
+        store.put_table("contacts", self.contacts, key)
+        for um, pairs in self.growth.items():
+            store.put_table(_name(um), pairs, key)
+
+
+def _lengths(study: "Study") -> tuple[float, ...]:
+    if study.sensitivity.tables != "full":
+        return ()
+    return tuple(um for um in _GROWN_UM if um != study.segment.grow_um)
+
+
+def _name(um: float) -> str:
+    return f"contacts_grown_{um:g}_um"

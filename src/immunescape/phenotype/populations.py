@@ -152,10 +152,10 @@ def _lack(sample: Sample, row: int, found: Populations) -> float:
 def above_floor(sample: Sample, min_population_cells: int) -> list[Threshold | NoThreshold]:
     """Part cells tied at the floor of the data from those above it, where a gap lies between.
 
-    The cells above the floor are one population. They are the positive ones if they lie clear of
-    the floor: their dimmest 2 % begin at a quarter or more of the way to their median, and the
-    gap below is wider than the spread of the dim among them. Else they are what exceeds the floor
-    of one negative population.
+    The cells above the floor are one population. They are the positive ones if at least half of
+    all cells are at the floor and they lie clear of it: their dimmest 2 % begin at a quarter or
+    more of the way to their median, and the gap below is wider than the spread of the dim among
+    them. Else they are what exceeds the floor of one negative population.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def above_floor(sample: Sample, min_population_cells: int) -> list[Threshold | N
     results: list[Threshold | NoThreshold] = []
     for counts, floored in zip(sample.counts, sample.floored, strict=True):
         total = counts.sum()
-        if floored < min_population_cells or total < min_population_cells:
+        if floored < max(total, min_population_cells) or total < min_population_cells:
             results.append(NoThreshold("no second population"))
             continue
         below = np.cumsum(counts) / total

@@ -14,6 +14,10 @@ _TRIMMED = 0.005
 """Share of the cells at the dim end that is left out: empty cells lie far below all others."""
 _FLOOR_SHARE = 0.02
 """From this share on, cells tied at the lowest value are the floor of the data, no measurement."""
+_TIED = 3
+"""From this number on, equal values lie on a lattice."""
+_WIDEST_STEP = 1.5
+"""Widest step of a lattice, in spreads of the dim cells."""
 _STARTS = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0)
 """Where the logarithm of each scale starts below the dimmest cell, in spreads of the dim cells;
 the last is all but linear."""
@@ -83,7 +87,7 @@ def take_sample(
 
     The scale is read from the dim cells: a logarithm that starts a few of their spreads below
     them. A camera's offset, or another unit, moves cells, bins and thresholds alike. Values that
-    are tied (small whole numbers, ratios of them) are spread half way to their neighbours, and
+    are tied (small whole numbers, ratios of them) are spread over the step between them, and
     cells tied at the lowest value are set aside as the floor of the data.
 
     Parameters
@@ -119,7 +123,10 @@ def take_sample(
     if np.ptp(array) == 0:
         return "the channel holds no signal"
     order = np.argsort(array, kind="stable")
-    array, block = _untied(array[order]), block[order]
+    array, block = array[order], block[order]
+    array = _untied(array, _WIDEST_STEP * _dim_spread(array))
+    order = np.argsort(array, kind="stable")
+    array, block = array[order], block[order]
     first = int(np.floor(_TRIMMED * array.size))
     array, block = array[first:], block[first:]
     spread = _dim_spread(array)
@@ -137,29 +144,40 @@ def take_sample(
 
 
 def _above_floor(array: Array) -> tuple[float, npt.NDArray[np.bool_]]:
-    """Return the floor, NaN if there is none, and which values lie above it."""
-    lowest = array.min()
-    above = array > lowest
-    tied = array.size - int(above.sum())
-    if tied < 3 or tied <= _FLOOR_SHARE * array.size:
+    """Return the floor, NaN if there is none, and which values lie above it.
+
+    Up to 0.5 % of the values may lie below the floor: single empty cells.
+    """
+    lowest = float(np.partition(array, first := int(_TRIMMED * array.size))[first])
+    tied = int((array == lowest).sum())
+    if tied < _TIED or tied <= _FLOOR_SHARE * array.size:
         return float("nan"), np.ones(array.size, dtype=bool)
-    return float(lowest), above
+    return lowest, array > lowest
 
 
-def _untied(ordered: Array) -> Array:
-    """Spread equal values evenly, half way to the nearer of the values beside them.
+def _untied(ordered: Array, widest: float) -> Array:
+    """Spread equal values evenly over the step of the lattice that they lie on.
 
-    >>> _untied(np.array([1.0, 2.0, 2.0, 4.0]))
-    array([1.  , 1.75, 2.25, 4.  ])
+    The lattice is read from the values that many cells share; its step is their median distance,
+    but never more than ``widest``. Fewer than three equal values are left as they are.
+
+    >>> _untied(np.array([1.0, 1.0, 1.0, 1.4, 2.0, 2.0, 2.0, 2.0, 3.0]), widest=9)
+    array([0.66666667, 1.        , 1.33333333, 1.4       , 1.625     ,
+           1.875     , 2.125     , 2.375     , 3.        ])
     """
     unique, first, number = np.unique(ordered, return_index=True, return_counts=True)
-    if unique.size == ordered.size or unique.size < 2:
+    tied = number >= _TIED
+    if not tied.any():
         return ordered
-    gaps = np.diff(unique)
-    nearer = np.minimum(np.append(gaps, gaps[-1]), np.insert(gaps, 0, gaps[0]))
+    usual = np.quantile(np.repeat(number[tied], number[tied]), 0.5)
+    common = unique[number >= usual / 2]
+    if common.size < 2:
+        return ordered
+    step = min(float(np.median(np.diff(common))), widest)
     place = np.arange(ordered.size) - np.repeat(first, number)
     share = (2 * place + 1) / np.repeat(number, number) - 1
-    return np.asarray(ordered + 0.5 * np.repeat(nearer, number) * share)
+    spread = ordered + 0.5 * step * np.where(np.repeat(tied, number), share, 0.0)
+    return np.asarray(spread)
 
 
 def dim_level(values: Array) -> tuple[float, float]:

@@ -86,6 +86,7 @@ def test_the_control_of_all_slides():
     assert found.note == (
         "tumour cells of the patient: no second population; threshold of its non_tumour cells"
     )
+    assert gate_warnings([found]) == (f"the gate of pdl1 on tumour cells: {found.note}",)
 
 
 def test_the_control_of_this_slide_where_that_of_all_has_none():

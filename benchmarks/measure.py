@@ -3,7 +3,8 @@
 Run ``python benchmarks/measure.py``: 30,000 cells, 6 channels of uint16, 4096 x 4096 pixels.
 Both sides give the same columns: area, centroid, eccentricity, solidity and the mean of every
 channel in nucleus, cytoplasm, membrane and cell. scikit-image knows no compartments, so it is
-handed a label image of each, made outside its time.
+handed a label image of each, made outside its time. Two markers read in the membrane add their
+sectors, levels and percentiles, of which scikit-image gives nothing.
 """
 
 import argparse
@@ -115,7 +116,15 @@ def main():
     nuclei, cells = tissue(round(150 * scale), round(200 * scale), size)
     image = np.random.default_rng(1).integers(0, 4096, (6, size, size), dtype=np.uint16)
     markers = tuple(f"m{i}" for i in range(len(image)))
-    stains = tuple(Stain(channel=m, marker=m, compartment="cell") for m in markers)
+    plain, membranes = (
+        Panel(
+            tuple(
+                Stain(channel=m, marker=m, compartment="membrane" if i < n else "cell")
+                for i, m in enumerate(markers)
+            )
+        )
+        for n in (0, 2)
+    )
     slide = Slide("benchmark", (image,), markers, PIXEL_UM)
     masks = masked_labels(nuclei, cells)
     channels_last = np.ascontiguousarray(np.moveaxis(image, 0, -1))
@@ -124,11 +133,13 @@ def main():
         f"{len(image)} channels, {os.cpu_count()} processors"
     )
 
-    def measure():
-        return measure_cells(slide, nuclei, cells, Panel(stains)).frame
+    def measure(panel):
+        return lambda: measure_cells(slide, nuclei, cells, panel).frame
 
-    _, first = timed(measure)
-    ours, seconds = timed(measure, repeats=3)
+    _, first = timed(measure(plain))
+    ours, seconds = timed(measure(plain), repeats=3)
+    _, first_rims = timed(measure(membranes))
+    _, rim_seconds = timed(measure(membranes), repeats=3)
     _, first_contacts = timed(lambda: find_contacts(cells, PIXEL_UM))
     contacts, contact_seconds = timed(lambda: find_contacts(cells, PIXEL_UM), repeats=3)
     peer, peer_seconds = timed(lambda: by_scikit_image(masks, channels_last, markers))
@@ -137,13 +148,17 @@ def main():
     print(f"{'measure_cells':34}{first:>10.2f} s{seconds:>8.2f} s")
     print(f"{'skimage regionprops_table':34}{'':>12}{peer_seconds:>8.2f} s")
     print(f"{'times faster':34}{'':>12}{peer_seconds / seconds:>8.1f}")
+    print(f"{'measure_cells, 2 membrane markers':34}{first_rims:>10.2f} s{rim_seconds:>8.2f} s")
+    print(f"{'times faster':34}{'':>12}{peer_seconds / rim_seconds:>8.1f}")
     print(f"{'find_contacts':34}{first_contacts:>10.2f} s{contact_seconds:>8.2f} s")
     print(f"{len(contacts)} contacts; the first call includes loading or compiling the loops")
     print(
         f"largest relative difference of any value: {largest_difference(ours, peer, markers):.1e}"
     )
-    if peer_seconds < 20 * seconds or contact_seconds > 0.5:
-        raise SystemExit("slower than promised: 20 times scikit-image, contacts in 0.5 s")
+    if peer_seconds < 10 * max(2 * seconds, rim_seconds) or contact_seconds > 0.5:
+        raise SystemExit(
+            "slower than promised: 20 times scikit-image, 10 with membranes; contacts in 0.5 s"
+        )
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ def find_pieces(labels, slot, runs, sums, top, left, y0, x0, reach):  # type: ig
     cell = np.empty(room, np.int32)
     sector = np.empty(room, np.int8)
     start = np.zeros(room + 1, np.int64)
+    keys = np.empty(room, np.int64)  # equal for equal pieces, so that few need a closer look
     near = np.empty(4 * room, np.int32)
     seen = np.empty((2 * k + 1) * (2 * reach.max() + 1) + 1, np.int32)
     n = 0
@@ -65,31 +66,38 @@ def find_pieces(labels, slot, runs, sums, top, left, y0, x0, reach):  # type: ig
         y = runs[run, 0]
         own = runs[run, 3]
         label = labels[top + y, left + runs[run, 1]]
-        last = -1
+        last = np.int32(-1)
         for x in range(runs[run, 1], runs[run, 2]):
             if not slot[y, x] >> 1 & 1:
                 continue
             n_seen = 0
+            before = np.int32(0)
             for dy in range(max(-k, -(top + y)), min(k, rows - 1 - top - y) + 1):
-                row = top + y + dy
+                row = np.uint64(top + y + dy)  # unsigned: no test for an index from the end
                 to = min(left + x + reach[dy + k], columns - 1)
                 column = max(left + x - reach[dy + k], 0)
                 while column <= to:
-                    other = labels[row, column]
-                    if other > 0 and other != label:
+                    other = labels[row, np.uint64(column)]
+                    if other > 0 and other != label and other != before:
                         n_seen = _insert(seen, n_seen, other)
-                    column = end[row, column]
+                        before = other
+                    column = np.int64(end[row, np.uint64(column)])
             eighth = _sector(sums[own, 0] * (x + x0) - sums[own, 1],
                              sums[own, 0] * (y + y0) - sums[own, 2])  # fmt: skip
+            key = np.int64(eighth)
+            for i in range(n_seen):
+                key += (np.int64(seen[i]) * 2654435761) << 4
             # Most pixels belong to the piece of the one before, or of the one above.
-            found = last
-            if found < 0 or not _same(found, eighth, seen, n_seen, sector, start, near):
-                found = above[x]
-                if found >= 0 and cell[found] != own:
-                    found = -1
-            if found < 0 or not _same(found, eighth, seen, n_seen, sector, start, near):
+            found = np.int32(-1)
+            for guess in (last, above[x]):
+                if found < 0 and guess >= 0 and cell[guess] == own and keys[guess] == key:
+                    if _same(guess, eighth, seen, n_seen, sector, start, near):
+                        found = guess
+            if found < 0:
                 found = first[own]
-                while found >= 0 and not _same(found, eighth, seen, n_seen, sector, start, near):
+                while found >= 0 and not (
+                    keys[found] == key and _same(found, eighth, seen, n_seen, sector, start, near)
+                ):
                     found = following[found]
             if found < 0:
                 if n == room:
@@ -98,20 +106,23 @@ def find_pieces(labels, slot, runs, sums, top, left, y0, x0, reach):  # type: ig
                     cell = _longer(cell, room)
                     sector = _longer(sector, room)
                     start = _longer(start, room + 1)
+                    keys = _longer(keys, room)
                 while start[n] + n_seen > len(near):
                     near = _longer(near, 2 * len(near))
-                found = n
+                found = np.int32(n)
                 n += 1
                 cell[found] = own
+                keys[found] = key
                 sector[found] = eighth
-                near[start[found] : start[found] + n_seen] = seen[:n_seen]
+                for i in range(n_seen):
+                    near[start[found] + i] = seen[i]
                 start[n] = start[found] + n_seen
                 following[found] = first[own]
                 first[own] = found
             at[r] = y * width + x
             piece[r] = found
             above[x] = found
-            last = found
+            last = np.int32(found)
             r += 1
     return at, piece, cell[:n].copy(), sector[:n].copy(), start[: n + 1].copy(), near[: start[n]]
 

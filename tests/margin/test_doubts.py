@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import shapely
 
-from immunescape.margin import GridMask, MarginMap, MarginParams, find_tumour, map_margin
+from immunescape.margin import (
+    GridMask,
+    MarginMap,
+    MarginParams,
+    bandwidth_doubts,
+    compare_bandwidths,
+    find_tumour,
+    map_margin,
+)
 from immunescape.regions import Regions
 
 FRAME = (1200.0, 1000.0)
@@ -126,3 +134,13 @@ def test_tumour_islands_that_are_left_out():
     (warning,) = found.warnings
     assert warning.startswith(f"1 island(s) of tumour with {found.cells_left_out} tumour cells")
     assert find_tumour(nest, WHOLE).warnings == ()
+
+
+def test_a_derived_region_that_hangs_on_the_bandwidth():
+    rng = np.random.default_rng(2)
+    loose = rng.uniform((300, 200), (900, 800), (170, 2))
+    (warning,) = bandwidth_doubts(compare_bandwidths(loose, WHOLE))
+    assert warning.startswith("the derived tumour region is uncertain: with a bandwidth of")
+    packed = rng.uniform((300, 200), (900, 800), (1800, 2))
+    assert bandwidth_doubts(compare_bandwidths(packed, WHOLE)) == ()
+    assert bandwidth_doubts(compare_bandwidths(np.zeros((0, 2)), WHOLE)) == ()

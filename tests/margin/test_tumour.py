@@ -44,6 +44,18 @@ def test_an_infiltrated_tumour_does_not_shrink():
     assert np.sqrt(2 * infiltrated.area / np.pi) == pytest.approx(300, rel=0.08)
 
 
+@pytest.mark.parametrize("per_mm2", [800, 1200, 2000])
+def test_a_sparse_tumour_does_not_fall_apart(per_mm2):
+    """Cells at random, without even the order that their size brings."""
+    disc = shapely.Point(500, 500).buffer(300)
+    points = np.random.default_rng(per_mm2).uniform(0, 1000, (per_mm2, 2))
+    points = points[shapely.intersects_xy(disc, *points.T)]
+    found = derive_tumour(points, WHOLE)
+    assert found.intersection(disc).area / found.union(disc).area > 0.8
+    assert len(found.geoms) == 1
+    assert len(found.geoms[0].interiors) <= 1
+
+
 def test_a_large_hole_stays_and_a_small_one_is_filled():
     disc = shapely.Point(500, 500).buffer(300)
     ring = disc.difference(shapely.Point(500, 500).buffer(100))

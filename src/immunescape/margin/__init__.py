@@ -1,5 +1,6 @@
 """Tissue, tumour region and margin: where the tissue is, and how far each cell is from the edge."""
 
+from immunescape.margin.bandwidths import bandwidth_doubts, compare_bandwidths
 from immunescape.margin.grid import GridMask, number_pieces, rasterise
 from immunescape.margin.mapping import MarginMap, MarginParams, map_margin
 from immunescape.margin.shapes import analysed_tissue, control_mask, left_out
@@ -7,7 +8,6 @@ from immunescape.margin.tissue import Tissue, TissueParams, tissue_mask
 from immunescape.margin.tumour import (
     DerivedTumour,
     TumourParams,
-    compare_bandwidths,
     derive_tumour,
     find_tumour,
 )
@@ -21,6 +21,7 @@ __all__ = [
     "TissueParams",
     "TumourParams",
     "analysed_tissue",
+    "bandwidth_doubts",
     "compare_bandwidths",
     "control_mask",
     "derive_tumour",

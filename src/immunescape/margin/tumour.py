@@ -1,22 +1,20 @@
 """The tumour region, derived from where the tumour cells lie."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import shapely
 
-from immunescape.margin.grid import GridMask, rasterise
+from immunescape.margin.grid import GridMask
 from immunescape.margin.shapes import NO_TUMOUR, analysed_tissue, polygons_of
-from immunescape.params import Between, Params, limits
+from immunescape.params import Between, Params
 from immunescape.regions import Regions
 
 __all__ = [
     "DerivedTumour",
     "TumourParams",
-    "compare_bandwidths",
     "derive_tumour",
     "find_tumour",
 ]
@@ -26,6 +24,9 @@ Map = npt.NDArray[np.floating[Any]]
 
 _UPPER = 75
 """Percentile of the densities at the tumour cells that stands for the upper mode."""
+
+_WIDEST = 3.0
+"""Sparse tumour cells widen the kernels by this factor at most."""
 
 _NEST_CELLS = 5
 """Fewer cells than this called tumour side by side are strays, no nest."""
@@ -42,6 +43,9 @@ class TumourParams(Params):
         together than about this is one tumour.
     edge_bandwidth_um
         Standard deviation of the finer kernel that places the outline, within one bandwidth.
+    packed_per_mm2
+        Density of packed tumour cells. On a slide whose tumour is sparser, both kernels are wider
+        by as much as its cells lie wider apart: chance gaps between them are no holes.
     edge_fraction
         The outline runs where the density falls to this share of what tumour cells nearby have.
     min_density_fraction
@@ -59,6 +63,7 @@ class TumourParams(Params):
 
     bandwidth_um: Annotated[float, Between(5, 200, step=1, unit="µm")] = 25.0
     edge_bandwidth_um: Annotated[float, Between(5, 200, step=1, unit="µm")] = 15.0
+    packed_per_mm2: Annotated[float, Between(0, 20000, step=50, unit="1/mm²")] = 3800.0
     edge_fraction: Annotated[float, Between(0.1, 0.9, step=0.05)] = 0.65
     min_density_fraction: Annotated[float, Between(0.0, 1.0, step=0.05)] = 0.4
     min_density_per_mm2: Annotated[float, Between(0, 20000, step=50, unit="1/mm²")] = 500.0
@@ -141,11 +146,12 @@ def find_tumour(
         return DerivedTumour(shapely.MultiPolygon())
     finest = min(params.edge_bandwidth_um, params.bandwidth_um)
     ground = _coarsen(points, analysed, max(int(finest / 3.5 / tissue.grid_um), 1))
-    needed, density = _needed(ground, params)
+    wide, fine = _bandwidths_um(ground, params)
+    needed, density = _needed(ground, wide, params)
     height, islands, lost = _without_small(density / needed - 1, ground, params)
-    if params.edge_bandwidth_um < params.bandwidth_um:
-        fine = ground.density_per_mm2(params.edge_bandwidth_um)
-        placed = fine / needed - 1 + _pull(height > 0, params.bandwidth_um / ground.edge_um)
+    if fine < wide:
+        density = ground.density_per_mm2(fine)
+        placed = density / needed - 1 + _pull(height > 0, wide / ground.edge_um)
         height, _, _ = _without_small(placed, ground, params)
     warnings: tuple[str, ...] = ()
     if islands:
@@ -173,15 +179,27 @@ class _Ground:
         return _ratio(_smooth(self.cells, sigma), area_mm2)
 
 
-def _needed(ground: _Ground, params: TumourParams) -> tuple[Map, Map]:
-    """Return the density that makes a place tumour, and the density there is."""
-    density = ground.density_per_mm2(params.bandwidth_um)
+def _upper(ground: _Ground, density: Map) -> float:
+    """Return the density that a quarter of the tumour cells exceed."""
     cells = ground.cells
     at_cells = np.repeat(density[cells > 0], cells[cells > 0].astype(int))
-    upper = float(np.percentile(at_cells, _UPPER))
-    sigma = 2 * params.bandwidth_um / ground.edge_um
-    nearby = _ratio(_smooth(cells * density, sigma), _smooth(cells, sigma))
-    reference = np.maximum(nearby, params.min_density_fraction * upper)
+    return float(np.percentile(at_cells, _UPPER))
+
+
+def _bandwidths_um(ground: _Ground, params: TumourParams) -> tuple[float, float]:
+    """Return both bandwidths, wider where the tumour cells of the slide are sparse."""
+    wide, fine = params.bandwidth_um, min(params.edge_bandwidth_um, params.bandwidth_um)
+    per_mm2 = _upper(ground, ground.density_per_mm2(wide))
+    wider = float(np.clip(np.sqrt(params.packed_per_mm2 / max(per_mm2, 1e-9)), 1.0, _WIDEST))
+    return wide * wider, fine * wider
+
+
+def _needed(ground: _Ground, bandwidth_um: float, params: TumourParams) -> tuple[Map, Map]:
+    """Return the density that makes a place tumour, and the density there is."""
+    density = ground.density_per_mm2(bandwidth_um)
+    sigma = 2 * bandwidth_um / ground.edge_um
+    nearby = _ratio(_smooth(ground.cells * density, sigma), _smooth(ground.cells, sigma))
+    reference = np.maximum(nearby, params.min_density_fraction * _upper(ground, density))
     return np.maximum(params.edge_fraction * reference, params.min_density_per_mm2), density
 
 
@@ -194,46 +212,6 @@ def _pull(inside: npt.NDArray[np.bool_], reach: float) -> Map:
     within, beyond = ndi.distance_transform_edt(inside), ndi.distance_transform_edt(~inside)
     away = np.where(inside, within - 0.5, 0.5 - beyond) / reach
     return np.asarray(2 * np.clip(away, -1, 1) ** 3, np.float32)
-
-
-def compare_bandwidths(
-    points_um: npt.NDArray[np.float64],
-    tissue: GridMask,
-    params: TumourParams = TumourParams(),
-    *,
-    factors: tuple[float, ...] = (0.5, 2.0),
-    annotations: Regions | None = None,
-) -> pd.DataFrame:
-    """Tell how the derived region changes with the bandwidth.
-
-    Parameters
-    ----------
-    points_um, tissue, params, annotations
-        As in `find_tumour`.
-    factors
-        By what to multiply the bandwidth; one that leaves its range is held at its end.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a bandwidth, that of `params` first: ``bandwidth_um``, ``area_mm2`` of analysed
-        tissue in the region, ``iou`` with the region of the first row (NaN if both are empty).
-    """
-    analysed = analysed_tissue(tissue, annotations or Regions())
-    allowed = limits(TumourParams)["bandwidth_um"]
-    rows = []
-    main: npt.NDArray[np.bool_] | None = None
-    for factor in (1.0, *factors):
-        bandwidth = float(np.clip(factor * params.bandwidth_um, allowed.min, allowed.max))
-        region = derive_tumour(
-            points_um, tissue, replace(params, bandwidth_um=bandwidth), annotations=annotations
-        )
-        inside = rasterise(region, analysed).mask & analysed.mask
-        main = inside if main is None else main
-        either = int((main | inside).sum())
-        iou = int((main & inside).sum()) / either if either else np.nan
-        rows.append((bandwidth, analysed.with_mask(inside).area_um2() / 1e6, iou))
-    return pd.DataFrame(rows, columns=["bandwidth_um", "area_mm2", "iou"])
 
 
 def _without_small(height: Map, ground: _Ground, params: TumourParams) -> tuple[Map, int, int]:

@@ -98,14 +98,29 @@ def measure_cells(
           missing if there is none. Nucleus and cytoplasm are missing where a cell has no
           nucleus.
         - for membrane markers, that is those the panel reads in the membrane:
-          ``<marker>_membrane_unshared``, the brightest quarter of the part of the rim that is
-          not shared with a brighter neighbour; ``<marker>_membrane_p35``, the 35th percentile
-          of all pixels of the rim; ``<marker>_membrane_fraction``, missing until there is a
-          gate, see :func:`immunescape.measure.rim_fraction`.
+          ``<marker>_membrane_unshared``, the level of the part of the rim that is not shared
+          with a brighter neighbour (see Notes); ``<marker>_membrane_p35``, the 35th percentile
+          of all pixels of the rim, exactly, between two values by proportion;
+          ``<marker>_membrane_fraction``, missing until there is a gate, see :func:`immunescape.measure.rim_fraction`.
         - last, for :func:`immunescape.measure.split_rims` to take out, ``<marker>_rim_0`` to
           ``_rim_7``, the mean of what is the cell's own in each eighth of its rim, counted from
           the direction of x towards y, as seen from the mean of its pixels; missing where
           nothing is. And ``<marker>_rim_share``, the unshared share of the rim.
+
+    Notes
+    -----
+    A membrane's level is the mean over the brightest quarter of the pixels of a part of the rim,
+    whole eighths first and each pixel with the mean of its eighth: so a cell that stains a
+    quarter of its rim reads as one that stains all of it, and one bright pixel as next to
+    nothing. Of two cells within reach of each other the brighter is the one whose level is
+    higher on the rim away from the other, never the one on whose side of the border the light
+    lies: borders drawn from nuclei miss the membrane by as much as its width. What either shares
+    with cells that are brighter still is left out of that comparison, which is therefore made
+    three times. Levels that differ by less than a billionth are equal, and neither is brighter.
+
+    Where less than an eighth of a rim is unshared, the parts beside the least bright of the
+    brighter neighbours are added until it is an eighth; ``<marker>_rim_share`` below 1/8 tells
+    these cells, whose value is an upper bound.
 
     Raises
     ------

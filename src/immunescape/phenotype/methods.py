@@ -97,7 +97,8 @@ class GaussianMixture(Automatic):
     likely if it falls from one to the other: membranes stained in part skew the positive cells,
     and the place of a valley hardly depends on their form. A second population is accepted if
 
-    - each population has at least `min_population_cells` cells,
+    - each population has at least `min_population_cells` cells, and the negative one at least 5 %
+      of all: a few dim cells are debris,
     - Ashman's D is at least `min_separation`, and
     - two normal populations explain the cells better than one skewed population, by a difference
       of more than 15 in the Bayesian information criterion: a long tail is no population, and

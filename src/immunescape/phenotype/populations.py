@@ -22,6 +22,8 @@ _LACK = -5.0
 """Logarithm of the chance that one population, however skewed, lacks as many cells between."""
 _VALLEY = 0.7
 """How low the density must fall between populations that only a third one reveals."""
+_NEGATIVE_SHARE = 0.05
+"""Least share of negative cells: fewer are debris, cut cells, or a step of the data's lattice."""
 _CLEAR_OF_FLOOR = 0.25
 """Where the dimmest 2 % above the floor must begin, as a share of their median's height."""
 
@@ -132,6 +134,7 @@ def _accepted(
         found = Populations(low[0], high[0], low[1], high[1], high[2], shift)
         if (
             min(low[2], high[2]) * cells >= min_population_cells
+            and low[2] >= _NEGATIVE_SHARE
             and found.separation >= min_separation
             and (mixture is two or valley <= _VALLEY)
             and (lack := _lack(sample, row, found)) <= _LACK

@@ -101,7 +101,8 @@ def measure_cells(
           ``<marker>_membrane_unshared``, the level of the part of the rim that is not shared
           with a brighter neighbour (see Notes); ``<marker>_membrane_p35``, the 35th percentile
           of all pixels of the rim, exactly, between two values by proportion;
-          ``<marker>_membrane_fraction``, missing until there is a gate, see :func:`immunescape.measure.rim_fraction`.
+          ``<marker>_membrane_fraction``, missing until there is a gate, see
+          :func:`immunescape.measure.rim_fraction`.
         - last, for :func:`immunescape.measure.split_rims` to take out, ``<marker>_rim_0`` to
           ``_rim_7``, the mean of what is the cell's own in each eighth of its rim, counted from
           the direction of x towards y, as seen from the mean of its pixels; missing where
@@ -120,7 +121,7 @@ def measure_cells(
 
     Where less than an eighth of a rim is unshared, the parts beside the least bright of the
     brighter neighbours are added until it is an eighth; ``<marker>_rim_share`` below 1/8 tells
-    these cells, whose value is an upper bound.
+    these cells, whose value holds light of their neighbours.
 
     Raises
     ------

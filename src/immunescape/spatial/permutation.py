@@ -1,10 +1,7 @@
 """Whether PD-L1 is induced where CD8 T cells touch: p values by relabelling cells."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 __all__ = ["PERMUTATION_BLOCK_UM", "permutation_p", "relabelling_strata"]
 
@@ -12,7 +9,6 @@ PERMUTATION_BLOCK_UM = 50.0
 """Edge of the square blocks within which CD8 identity is relabelled, in µm."""
 
 Counts = npt.NDArray[np.int64]
-_CHUNK_BYTES = 64e6
 
 
 def relabelling_strata(points_um: npt.ArrayLike, band: npt.ArrayLike) -> Counts:
@@ -80,78 +76,61 @@ def permutation_p(
         ``(q,)`` of ``(b + 1) / (draws + 1)``, where b draws are at least as far from the mean of
         all as what was seen. 1 where relabelling changes nothing.
     """
+    from immunescape.spatial._relabel import relabelled_counts
+
     cd8 = np.asarray(is_cd8, bool)
     free = np.asarray(exchangeable, bool)
-    status = np.asarray(pdl1, np.int64)
     where = np.asarray(group, np.int64)
     sums = np.asarray(members, np.float64)
-    looked = np.flatnonzero((where >= 0) & (status > 0) & ~cd8)
-    groups = sums.shape[1]
+    kinds = 2 * sums.shape[1]
+    counted = (where >= 0) & (np.asarray(pdl1) > 0) & ~cd8
+    kind = 2 * where + (np.asarray(pdl1) == 1)
 
     # Cells in strata that hold CD8 and others alike; elsewhere relabelling changes nothing.
-    strata = np.unique(np.asarray(stratum)[free], return_inverse=True)[1]
+    strata = np.unique(np.asarray(stratum)[free], return_inverse=True)[1].reshape(-1)
     size = np.bincount(strata)
-    held = np.bincount(strata, cd8[free])
-    mixed = ((held > 0) & (held < size))[strata]
-    moving = np.flatnonzero(free)[mixed]
-    strata = strata[mixed]
-    order = np.argsort(strata, kind="stable")
-    moving, strata = moving[order], strata[order]
-    first = np.searchsorted(strata, strata)
-    rank = np.arange(len(moving)) - first
-    is_label = rank < held[strata]
-
-    a, b = np.asarray(ends_a, np.int64), np.asarray(ends_b, np.int64)
-    both = np.concatenate([a, b]), np.concatenate([b, a])
-    place = np.full(len(cd8), -1, np.int64)
-    place[looked] = np.arange(len(looked))
+    held = np.bincount(strata, cd8[free]).astype(np.int64)
+    mixed = (held > 0) & (held < size)
+    moving = np.flatnonzero(free)[np.argsort(strata, kind="stable")]
+    moving = moving[np.repeat(mixed, size)]
+    first = np.concatenate([[0], np.cumsum(size[mixed])])
     slot = np.full(len(cd8), -1, np.int64)
     slot[moving] = np.arange(len(moving))
-    use = (place[both[0]] >= 0) & (slot[both[1]] >= 0)
-    edges = sparse.csr_array(
-        (
-            np.ones(int(use.sum()), np.int32),
-            (place[both[0][use]], slot[both[1][use]]),
-        ),
-        shape=(len(looked), len(moving)),
-    )
-    fixed = (place[both[0]] >= 0) & cd8[both[1]] & (slot[both[1]] < 0)
-    always = np.zeros(len(looked), bool)
-    always[place[both[0][fixed]]] = True
-    kind = where[looked] * 2 + (status[looked] == 1)
-    table = sparse.csr_array(
-        (np.ones(len(looked)), (kind, np.arange(len(looked)))), shape=(2 * groups, len(looked))
-    )
-    own = slot[looked]
 
-    rng = np.random.default_rng(seed)
-    found = [_log_odds(edges, table, own, always, cd8[moving][:, None], sums)]
-    chunk = max(int(_CHUNK_BYTES / (8 * max(len(looked) + len(moving), 1))), 1)
-    for start in range(0, draws, chunk):
-        now = min(chunk, draws - start)
-        keys = strata[:, None] + rng.random((len(moving), now))
-        labels = np.zeros((len(moving), now), bool)
-        np.put_along_axis(labels, np.argsort(keys, axis=0), is_label[:, None], axis=0)
-        found.append(_log_odds(edges, table, own, always, labels, sums))
-    values = np.concatenate(found, axis=1)
-    far = np.abs(values - values.mean(1, keepdims=True))
-    return np.asarray((far >= far[:, :1] - 1e-9).mean(1), np.float64)
+    a, b = np.asarray(ends_a, np.int64), np.asarray(ends_b, np.int64)
+    a, b = np.concatenate([a, b]), np.concatenate([b, a])
+    always = np.zeros(len(cd8), bool)
+    always[a[cd8[b] & (slot[b] < 0)]] = True
+    linked = counted[a] & (slot[b] >= 0)
+    varying = counted & (slot >= 0)
+    varying[a[linked]] = True
+    looked = np.flatnonzero(varying)
+    place = np.full(len(cd8), -1, np.int64)
+    place[looked] = np.arange(len(looked))
+    order = np.argsort(slot[b[linked]], kind="stable")
+    touched = place[a[linked][order]]
+    start = np.searchsorted(slot[b[linked]][order], np.arange(len(moving) + 1))
+
+    drawn = relabelled_counts(
+        first, held[mixed], start, touched, slot[looked], always[looked], kind[looked],
+        kinds, draws, np.random.default_rng(seed),
+    )  # fmt: skip
+    touching = always.copy()
+    touching[a[cd8[b]]] = True
+    steady = counted & ~varying
+    fixed = _count(touching[steady], kind[steady], kinds)
+    seen = _count(touching[varying], kind[varying], kinds)
+    values = _log_odds(np.concatenate([seen[None], drawn]) + fixed, sums)
+    far = np.abs(values - values.mean(0))
+    return np.asarray((far >= far[0] - 1e-9).mean(0), np.float64)
 
 
-def _log_odds(
-    edges: Any,
-    table: Any,
-    own: Counts,
-    always: npt.NDArray[np.bool_],
-    labels: npt.NDArray[np.bool_],
-    sums: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Return the log odds ratio of each table and draw, as ``(q, draws)``."""
-    touching = (edges @ labels.astype(np.int32) > 0) | always[:, None]
-    counted = np.ones(touching.shape, bool)
-    mine = own >= 0
-    counted[mine] = ~labels[own[mine]]
-    near = table @ (touching & counted).astype(np.float64)
-    apart = table @ (~touching & counted).astype(np.float64)
-    with_half = [sums @ part + 0.5 for part in (near[1::2], near[0::2], apart[1::2], apart[0::2])]
-    return np.asarray(np.log(with_half[0] * with_half[3] / (with_half[1] * with_half[2])))
+def _count(touching: npt.NDArray[np.bool_], kind: Counts, kinds: int) -> Counts:
+    """Count as ``(2, kinds)``, not touching and touching."""
+    return np.bincount(touching * kinds + kind, minlength=2 * kinds).reshape(2, kinds)
+
+
+def _log_odds(counts: Counts, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the log odds ratio of each draw and table, as ``(draws, q)``."""
+    parts = [counts[:, side, state::2] @ sums.T + 0.5 for side in (1, 0) for state in (1, 0)]
+    return np.asarray(np.log(parts[0] * parts[3] / (parts[1] * parts[2])), np.float64)

@@ -6,7 +6,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Mixture", "Scales", "fit_mixture", "refit_mixture", "single_bic"]
+from immunescape.phenotype.scales import Scales
+
+__all__ = ["Mixture", "fit_mixture", "refit_mixture", "single_bic"]
 
 _STARTS = {
     2: (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998),
@@ -28,49 +30,6 @@ _LEAST_SD = 0.05
 _LOG_ROOT_TAU = 0.5 * float(np.log(2 * np.pi))
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Scales:
-    """The bins of a histogram on several logarithmic scales ``x = log(value + shift)``.
-
-    Parameters
-    ----------
-    x
-        Centres of the bins on each scale, ``(scales, bins)``.
-    counts
-        Cells in each bin, ``(bins,)``, that the scales are standardised by.
-    """
-
-    x: Array
-    counts: Array
-
-    @property
-    def mean(self) -> Array:
-        """Mean of the cells on each scale, ``(scales,)``."""
-        return np.asarray(self.x @ self.counts / self.counts.sum())
-
-    @property
-    def sd(self) -> Array:
-        """Standard deviation of the cells on each scale, ``(scales,)``."""
-        away = (self.x - self.mean[:, None]) ** 2
-        return np.asarray(np.sqrt(away @ self.counts / self.counts.sum()))
-
-    @property
-    def standard(self) -> Array:
-        """Bins with mean 0 and standard deviation 1 on each scale, ``(scales, bins)``."""
-        return np.asarray((self.x - self.mean[:, None]) / self.sd[:, None])
-
-    def log_stretch(self, counts: Array) -> Array:
-        """Log likelihood lost by standardising, ``(rows, scales)``, for counts ``(rows, bins)``.
-
-        It makes likelihoods on different scales comparable: they become those of the values.
-        """
-        return np.asarray(counts @ self.x.T + counts.sum(axis=1)[:, None] * np.log(self.sd))
-
-    def only(self, scale: int) -> "Scales":
-        """Return one scale alone."""
-        return Scales(self.x[scale : scale + 1], self.counts)
 
 
 @dataclass(frozen=True)

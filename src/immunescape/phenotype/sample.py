@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.phenotype.mixture import Scales
+from immunescape.phenotype.scales import Scales
 
 __all__ = ["Sample", "dim_level", "take_sample"]
 

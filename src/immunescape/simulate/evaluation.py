@@ -58,7 +58,7 @@ EVALUATION = FieldParams(
     pedestal=140.0,
     dendritic_per_mm2=60.0,
     pigment=0.01,
-    debris_per_mm2=12.0,
+    debris_per_mm2=5.0,
 )
 """The usual field of the evaluation: with a little melanin and debris, as melanoma has it."""
 

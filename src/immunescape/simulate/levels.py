@@ -48,7 +48,7 @@ class Stain:
 
 STAINS = {
     "CD8": Stain(spread=1.3, unspecific=0.04, unspecific_spread=0.4, tail=0.0, tail_level=0.1),
-    "PD-L1": Stain(spread=1.15, unspecific=0.07, unspecific_spread=0.5, tail=1.0, tail_level=0.17),
+    "PD-L1": Stain(spread=1.35, unspecific=0.07, unspecific_spread=0.5, tail=1.0, tail_level=0.17),
     "S100": Stain(spread=1.3, unspecific=0.05, unspecific_spread=0.5, tail=0.5, tail_level=0.08),
     "SOX10": Stain(spread=1.3, unspecific=0.05, unspecific_spread=0.5, tail=0.5, tail_level=0.06),
 }

@@ -130,7 +130,7 @@ class FieldParams(Params):
     psf_um: Annotated[float, Between(0, 3, step=0.05, unit="µm")] = 0.45
     haze_fraction: Annotated[float, Between(0, 0.6, step=0.01)] = 0.12
     stain_spread: Annotated[float, Between(0, 1, step=0.05)] = 0.35
-    unspecific_fraction: Annotated[float, Between(0, 0.5, step=0.01)] = 0.12
+    unspecific_fraction: Annotated[float, Between(0, 0.5, step=0.01)] = 0.11
     partial_fraction: Annotated[float, Between(0, 1, step=0.01)] = 0.33
     encircled_fraction: Annotated[float, Between(0, 0.5, step=0.01)] = 0.04
     bleed_through: Annotated[float, Between(0, 0.3, step=0.01)] = 0.02

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from tests.real_data import DATA, needs
 
 from immunescape.blocks import Block
 from immunescape.panel import Panel, Stain
 from immunescape.quality import CorrectionParams, correct_slide
 from immunescape.simulate import FieldParams, simulate_field
 from immunescape.slide import Slide
+from tests.real_data import DATA, needs
 
 GLASS = 106.0
 """Offset of the simulator's camera and its light of an empty image: what no light looks like."""
@@ -66,7 +66,7 @@ def test_constant_is_the_level_of_glass_and_values_may_lie_below_zero():
 @pytest.mark.parametrize("pedestal", [0.0, 500.0])
 @pytest.mark.parametrize("glass", [0.0, 0.3])
 def test_background_of_a_simulated_field(glass, pedestal):
-    small = FieldParams(width_um=300, height_um=300, glass_fraction=glass)
+    small = FieldParams(width_um=200, height_um=200, glass_fraction=glass)
     made = simulate_field(small, "baseline", 3)
     image = made.image.astype(np.uint16) + np.uint16(pedestal)
     found = correct_slide(

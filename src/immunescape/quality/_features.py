@@ -73,7 +73,8 @@ class _Part:
     fine: Floats
     coarse: Floats
     everywhere: npt.NDArray[np.uint8]
-    clipped: list[dict[float, npt.NDArray[np.bool_]]]
+    clipped: list[npt.NDArray[np.bool_]]
+    few: list[npt.NDArray[np.bool_]]
     tops: list[Top]
 
 
@@ -96,6 +97,7 @@ def find_features(slide: Slide, panel: Panel, block_px: int, progress: Progress)
     everywhere = np.zeros((down * BINS, across * BINS), np.uint8)
     bits = np.zeros(everywhere.shape, np.uint8 if len(slide.channels) <= 8 else np.uint64)
     plateaus = [Plateau() for _ in slide.channels]
+    few: list[tuple[int, float, npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
     blocks = list(iter_blocks((height, width), size))
     read = partial(
         _features, slide, edge=edge, used=used, nuclear=nuclear, floor=floor, bright=bright
@@ -113,10 +115,15 @@ def find_features(slide: Slide, panel: Panel, block_px: int, progress: Progress)
             bit = bits.dtype.type(1 << c)
             if plateau.add(top):
                 bits &= ~bit
-            # A block with few pixels of the plateau has it as its maximum, though not as its top.
-            if (clipped := part.clipped[c].get(plateau.value)) is not None:
-                bits[fine_at] |= np.where(clipped, bit, bits.dtype.type(0))
+            if top.value == plateau.value:
+                bits[fine_at] |= np.where(part.clipped[c], bit, bits.dtype.type(0))
+            if top.maximum > top.value:
+                y, x = np.nonzero(part.few[c])
+                few.append((c, top.maximum, y + fine_at[0].start, x + fine_at[1].start))
         progress("quality", done, len(blocks))
+    for c, value, y, x in few:  # blocks with few pixels of what turned out to be the plateau
+        if value == plateaus[c].value:
+            bits[y, x] |= bits.dtype.type(1 << c)
     for c, plateau in enumerate(plateaus):
         if not plateau.saturated:
             bits &= ~bits.dtype.type(1 << c)
@@ -129,7 +136,7 @@ def find_features(slide: Slide, panel: Panel, block_px: int, progress: Progress)
         coarse=coarse if nuclear else None,
         everywhere=everywhere,
         saturated=bits != 0,
-        shares=tuple(p.count / total if p.saturated else 0.0 for p in plateaus),
+        shares=tuple(p.total / total if p.saturated else 0.0 for p in plateaus),
         levels=tuple(p.value if p.saturated else float("nan") for p in plateaus),
         empty_level=floor,
     )
@@ -173,13 +180,13 @@ def _features(
     scaled = (bins[used] - floor[used, None, None]) / np.maximum(bright[used, None, None], 1e-12)
     lit = np.array([bright[c] > 0 for c in used])
     least = scaled[lit].min(axis=0) if lit.any() else np.zeros(bins.shape[1:])
-    clipped = [
-        {
-            value: bin_mean((plane >= value).astype(np.float32), edge) >= _SATURATED
-            for value in {top.value, float(plane.max())} - {-np.inf}
-        }
-        for plane, top in zip(whole, tops, strict=True)
-    ]
+    clipped, few = (
+        [
+            bin_mean((plane >= value).astype(np.float32), edge) >= _SATURATED
+            for plane, value in zip(whole, values, strict=True)
+        ]
+        for values in ([t.value for t in tops], [t.maximum for t in tops])
+    )
     fine, coarse = np.zeros((2, rows, columns), np.float32)
     if nuclear:
         names = tuple(slide.channels[c] for c in nuclear)
@@ -202,6 +209,7 @@ def _features(
         coarse=coarse,
         everywhere=np.clip(_FULL * least, 0, 255).astype(np.uint8),
         clipped=clipped,
+        few=few,
         tops=tops,
     )
 

@@ -1,5 +1,7 @@
 """Folds and places out of focus, by how sharp and how bright tiles are."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 

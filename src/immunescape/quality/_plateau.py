@@ -30,26 +30,33 @@ class Top:
         Pixels above it: hot ones, no more than a few each.
     below
         Pixels less than 2 % (and at least four whole numbers) below it.
+    maximum, at_maximum
+        Largest value of all and its pixels; the same where eight pixels share it.
     """
 
     value: float
     count: int
     above: int
     below: int
+    maximum: float = -np.inf
+    at_maximum: int = 0
 
 
 def top_of(plane: npt.NDArray[Any]) -> Top:
     """Return the largest value that at least eight pixels of a plane share."""
     value = _shared_maximum(plane)
+    finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+    maximum = float(finite.max()) if finite.size else -np.inf
+    at_maximum = int((plane == maximum).sum())
     if value is None:
-        return Top(-np.inf, 0, 0, 0)
+        return Top(-np.inf, 0, 0, 0, maximum, at_maximum)
     width = 0.02 * abs(value)
     if plane.dtype.kind in "ui":
         width = max(width, 4.0)
     above = int((plane > value).sum())
     count = int((plane == value).sum())
     below = int((plane >= value - width).sum()) - count - above
-    return Top(value, count, above, below)
+    return Top(value, count, above, below, maximum, at_maximum)
 
 
 def _shared_maximum(plane: npt.NDArray[Any]) -> float | None:
@@ -73,9 +80,12 @@ class Plateau:
         self.count = 0
         self.above = 0
         self.below = 0
+        self._few: dict[float, int] = {}
 
     def add(self, top: Top) -> bool:
         """Take in a block; True if its value is larger than all before it, which then fall."""
+        if top.maximum > top.value:
+            self._few[top.maximum] = self._few.get(top.maximum, 0) + top.at_maximum
         if top.value > self.value:
             self.value, self.count = top.value, top.count
             self.above, self.below = top.above, top.below
@@ -85,6 +95,11 @@ class Plateau:
             self.above += top.above
             self.below += top.below
         return False
+
+    @property
+    def total(self) -> int:
+        """Pixels at the plateau, those of blocks that hold only few of them included."""
+        return self.count + self._few.get(self.value, 0)
 
     @property
     def saturated(self) -> bool:

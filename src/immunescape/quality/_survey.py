@@ -77,7 +77,7 @@ def survey_slide(slide: Slide, block_px: int, progress: Progress) -> Survey:
         floor=floor,
         mean=mean,
         empty=flat & np.isfinite(floor).all(axis=0),
-        saturated_share=tuple(p.count / (height * width) if p.saturated else 0.0 for p in plateaus),
+        saturated_share=tuple(p.total / (height * width) if p.saturated else 0.0 for p in plateaus),
         saturation=tuple(p.value if p.saturated else float("nan") for p in plateaus),
     )
 

@@ -20,6 +20,7 @@ _STAINED = 0.25
 """A source is bright: at least this share of what the target is, and the channels usually are."""
 _FEWEST = 2000
 _EVERYWHERE = 3
+_ODD = 0.15
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,21 @@ def looks_mixed(slide: Slide, panel: Panel, least: float = 0.1) -> tuple[Mixed, 
         i = slide.index(source.channel)
         if source.role in ("autofluorescence", "ignored") or bright[i] <= _STAINED * usual:
             continue
-        here = light[i] >= bright[i]
-        targets = [s for s in panel.markers if s.channel != source.channel]
+        odd = np.zeros(light.shape[1], bool)
+        others = np.array([k for k in range(len(light)) if k != i and bright[k] > 0], np.intp)
+        if len(others) >= _EVERYWHERE:
+            odd = (light[others] / bright[others, None]).min(axis=0) >= _ODD
+        shown = light[i, ~odd]
+        if len(shown) < _FEWEST:
+            continue
+        here = ~odd & (light[i] >= np.percentile(shown, _BRIGHT))
         leaks = []
-        for target in targets:
+        for target in (s for s in panel.markers if s.channel != source.channel):
             j = slide.index(target.channel)
             edge, inner = np.percentile(light[j, here] / light[i, here], (_EDGE, _INNER))
             dim = bright[i] < _STAINED * bright[j]
             if not dim and edge >= least and edge >= _SHARP * inner:
                 leaks.append(Mixed(source.channel, target.channel, float(edge)))
-        if len(leaks) == len(targets) >= _EVERYWHERE:
-            continue
         for leak in leaks:
             pair = frozenset((leak.source, leak.target))
             if pair not in found or found[pair].share < leak.share:

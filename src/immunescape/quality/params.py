@@ -37,7 +37,7 @@ class QualityParams(Params):
         Edge of the blocks read; it changes memory, not the result.
     """
 
-    blur_ratio: Annotated[float, Between(0, 1, step=0.01)] = 0.84
+    blur_ratio: Annotated[float, Between(0, 1, step=0.01)] = 0.86
     fold_score: Annotated[float, Between(0, 20, step=0.1)] = 6.5
     bright_everywhere: Annotated[float, Between(0, 2, step=0.05)] = 0.3
     debris_contrast: Annotated[float, Between(1, 9, step=0.1)] = 1.5

@@ -28,6 +28,10 @@ _EVERYWHERE = 0.2
 """What is this bright in all other channels is pigment or debris, no stain."""
 _REACH_UM = 8.0
 """Nothing is believed this near to it."""
+_LEAST = 1e-4
+"""Spread is no less than this share of the range: most of a clipped channel may be just 0."""
+_SHARE = 0.03
+"""Of all that stands out this share at least lies elsewhere."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,7 +47,7 @@ class StainCheck:
     stained
         Whether anything stands out from what other stains, autofluorescence and noise explain.
     area_um2
-        Area that does, of what was looked at; the search ends when there is enough.
+        Area that does, of what was looked at; places near pigment left out.
     roughness
         Robust spread of what remains unexplained, as a multiple of the noise.
     """
@@ -91,7 +95,9 @@ def stain_check(slide: Slide, panel: Panel) -> tuple[StainCheck, ...]:
     if not names:
         return ()
     planes, noise = [], []
-    for block in spread_blocks(slide.shape):
+    blocks = spread_blocks(slide.shape)
+    whole = sum(b.shape[0] * b.shape[1] for b in blocks) == slide.shape[0] * slide.shape[1]
+    for block in blocks:
         pixels = slide.read(block, names).astype(np.float32)
         planes.append(bin_mean(pixels, edge))
         if pixels.shape[2] > 1:
@@ -112,15 +118,16 @@ def stain_check(slide: Slide, panel: Panel) -> tuple[StainCheck, ...]:
         j = names.index(stain.channel)
         model = _explain(sample, j, floor, np.maximum(scale, 1e-12), bin_um)
         rough = model.spread / sigma[j] if sigma[j] > 0 else np.inf
-        count = sum(model.clear(p) for p in planes)
-        stained = model.spread > 0 and (count >= wanted or rough >= _ROUGH)
-        if not stained and model.spread > 0:
-            count = 0
+        count, near = np.sum([model.clear(p) for p in planes], axis=0)
+        stained = model.spread > 0 and (
+            rough >= _ROUGH or count >= max(wanted, _SHARE * (count + near))
+        )
+        if not stained and model.spread > 0 and not whole:
+            count = near = 0
             for block in iter_blocks(slide.shape, max(_BLOCK_PX // edge, 1) * edge):
-                count += model.clear(bin_mean(slide.read(block, names), edge))
-                if count >= wanted:
-                    break
-            stained = count >= wanted
+                more = model.clear(bin_mean(slide.read(block, names), edge))
+                count, near = count + more[0], near + more[1]
+            stained = count >= max(wanted, _SHARE * (count + near))
         area = float(count * bin_um**2)
         found.append(StainCheck(stain.marker, stain.channel, stained, area, float(rough)))
     return tuple(found)
@@ -138,8 +145,8 @@ class _Model:
     scale: Floats
     bin_um: float
 
-    def clear(self, bins: npt.NDArray[np.float32]) -> int:
-        """Count the ``(c, y, x)`` bins that stand out, less those in or near pigment."""
+    def clear(self, bins: npt.NDArray[np.float32]) -> tuple[int, int]:
+        """Count the ``(c, y, x)`` bins that stand out, away from pigment and near to it."""
         from scipy import ndimage as ndi
 
         rest = bins[self.index] - np.tensordot(self.weights, bins, axes=1) - self.offset
@@ -149,13 +156,12 @@ class _Model:
             light = bins[others] - self.floor[others, None, None]
             odd = (light / self.scale[others, None, None]).min(axis=0) >= _EVERYWHERE
             reach = max(round(_REACH_UM / self.bin_um), 1)
-            bright &= ~ndi.binary_dilation(odd, iterations=reach)
-        return int(bright.sum())
+            near = bright & ndi.binary_dilation(odd, iterations=reach)
+            return int(bright.sum()) - int(near.sum()), int(near.sum())
+        return int(bright.sum()), 0
 
 
-def _explain(
-    sample: Floats, index: int, floor: Floats, scale: Floats, bin_um: float
-) -> _Model:
+def _explain(sample: Floats, index: int, floor: Floats, scale: Floats, bin_um: float) -> _Model:
     """Fit a channel by the others, again and again without what is bright in it alone."""
     others = np.delete(np.arange(len(sample)), index)
     design = np.vstack([sample[others], np.ones(sample.shape[1])])
@@ -174,4 +180,6 @@ def _explain(
         keep = rest - (middle - float(solved[-1])) < _TRIM * spread
         if int(keep.sum()) < _FEWEST:
             break
+    width = float(target.max() - target.min())
+    spread = max(spread, _LEAST * width) if width > 0 else 0.0
     return _Model(index, weights, middle, spread, floor, scale, bin_um)

@@ -18,6 +18,8 @@ __all__ = ["fit_gate"]
 
 _CONTROL: dict[str, Parent] = {"tumour": "non_tumour", "non_tumour": "tumour"}
 _MANY_MISSED = 0.1
+_MOST_CELLS = 2_000_000
+"""Of more cells than this every second, third, ... of each slide is asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +216,7 @@ class _Search:
 
     def _find(self, groups: list[Group]) -> _Found:
         """Apply the method to cells together, then look for a few positive ones."""
+        groups = _thinned(groups)
         methods: tuple[GateMethod, ...] = (self.method,)
         if self.method != "tail":
             methods += ("tail",)
@@ -244,6 +247,17 @@ def _group(values: Group | npt.ArrayLike) -> Group:
     if isinstance(values, Group):
         return values
     return Group(np.asarray(values, dtype=np.float64).ravel())
+
+
+def _thinned(groups: list[Group]) -> list[Group]:
+    """Return an even part of the cells of each slide where there are more than are needed."""
+    step = -(-sum(len(g.values) for g in groups) // _MOST_CELLS)
+    if step <= 1:
+        return groups
+    return [
+        Group(g.values[::step], None if g.points_um is None else g.points_um[::step])
+        for g in groups
+    ]
 
 
 def _present(group: Group | None) -> list[Group]:

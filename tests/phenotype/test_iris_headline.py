@@ -117,12 +117,14 @@ def test_the_conclusion_is_read_from_the_table():
         ("control", "tail", "both fields", np.nan),
     ]
     table = pd.DataFrame(rows, columns=["group", "method", "fitted on", "tissue"])
-    table = table.assign(gate="5.00", note="")
+    table = table.assign(gate="5.00", note="", tumour=table["tissue"])
+    table = table.assign(margin=[0.2, 0.3, 0.4, 0.9, 0.6, np.nan])
     table = table.assign(**{"tissue low": table["tissue"] - 0.02, "tissue high": table["tissue"]})
     said = iris_headline.conclusion(table)
     assert "Published gate 90 %; automatic ones 31 % (control otsu, each field) to 77 %" in said
     assert "(5.00) gives 42 [40, 42] %" in said
-    assert said.endswith("moves it by 2 points, the choice of method by 46.")
+    assert "moves it by 2 points, the choice of method by 46." in said
+    assert said.endswith("higher in the tumour than in the margin under 4 of 5 gates.")
 
 
 def drawn(rows):

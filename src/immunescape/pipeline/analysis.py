@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.blocks import Progress, silent
-from immunescape.margin import MarginMap, control_mask, map_margin
+from immunescape.margin import GridMask, MarginMap, control_mask, map_margin
 from immunescape.panel import EXPECTED_MARKERS, TITLES
 from immunescape.phenotype import Gate, gate_table
 from immunescape.pipeline.alternatives import Judged, alternatives, with_rim_fractions
@@ -26,6 +26,7 @@ from immunescape.spatial import (
     sensitivity_table,
     sensitivity_warnings,
     summarise,
+    unproven_stains,
 )
 
 if TYPE_CHECKING:
@@ -104,14 +105,16 @@ def analyse(
     if shared is None:
         (shared,) = call_together([slide], study)
     called = shared.called
-    margin = map_margin(
-        measured.counted_tissue(),
-        annotations,
-        called.tumour,
-        called.tumour_source,
-        study.slide.site,
-        study.margin,
-    )
+
+    def mapped(tissue: GridMask) -> MarginMap:
+        return map_margin(
+            tissue, annotations, called.tumour, called.tumour_source, study.slide.site,
+            study.margin,
+        )  # fmt: skip
+
+    margin = mapped(measured.counted_tissue())
+    left_out = measured.exclude_proposed and bool(measured.proposals)
+    kept = mapped(measured.tissue) if left_out else margin
     cells = called.calls.cells
     places = margin.locate(cells.points_um).set_axis(cells.frame.index)
     cells = with_rim_fractions(slide, called, cells.with_columns(places))
@@ -125,7 +128,15 @@ def analyse(
     others = tuple(alternatives(judged, study)) if study.sensitivity.tables != "none" else ()
     in_control = control_positives(cells, control_mask(annotations, cells.points_um))
     standing = _standing(study, called, missing, in_control, control)
-    counts = region_table(cells, margin.areas, study.density, missing=missing, seed=study.seed)
+    unproven = unproven_stains(
+        cells,
+        standing["params"],
+        missing=missing,
+        control_cells=in_control,
+        control_slide=standing["control_slide"],
+    )
+    told: dict[str, Any] = {"missing": missing, "unproven": unproven, "seed": study.seed}
+    counts = region_table(cells, margin.areas, study.density, **told)
     summary = summarise(
         cells,
         contacts,
@@ -144,11 +155,11 @@ def analyse(
     )
     tables = {
         "regions": counts,
-        "bands": band_table(cells, margin.areas, missing=missing, seed=study.seed),
+        "bands": band_table(cells, margin.areas, **told),
         "contacts": contact_table(cells, contacts, missing=missing),
         "summary": summary,
         "sensitivity": sensitivity,
-        "quality": proposals_table(measured, margin, cells),
+        "quality": proposals_table(measured, kept, cells),
         "gates": gate_table(called.gates, cells),
     }
     return SlideResult(

@@ -15,7 +15,13 @@ from immunescape.margin import GridMask, analysed_tissue, tissue_mask
 from immunescape.measure import measure_cells, split_rims
 from immunescape.panel import require_nuclear
 from immunescape.pipeline.provenance import Recorder
-from immunescape.quality import ISSUES, assess_quality, correct_slide
+from immunescape.quality import (
+    ISSUES,
+    assess_quality,
+    correct_slide,
+    looks_mixed,
+    stain_check,
+)
 from immunescape.segment import grow_cells, segment_nuclei
 
 if TYPE_CHECKING:
@@ -276,6 +282,8 @@ def measure_labelled(
             slide, panel, tissue.mask.mask, tissue.mask.grid_um, labelled.cells, study.quality,
             progress=progress,
         )  # fmt: skip
+        doubts = [str(pair) for pair in looks_mixed(slide, panel)]
+        doubts += [str(check) for check in stain_check(slide, panel) if not check.stained]
         flags = labelled.store.add(PROPOSALS, tissue.mask.mask.shape, tissue.mask.grid_um)
         flags[...] = packed(quality.proposals, tissue.mask.mask.shape)
         labelled.store.finish(PROPOSALS)
@@ -292,8 +300,12 @@ def measure_labelled(
         proposals={name: tissue.mask.with_mask(mask) for name, mask in quality.proposals.items()},
         exclude_proposed=study.quality.exclude,
         origin=labelled.origin,
-        correction=corrected.record,
-        warnings=(*labelled.warnings, *corrected.warnings, *tissue.warnings, *quality.warnings),
+        correction={
+            "background_subtracted": study.correction.background != "none",
+            "channels": {name: dict(values) for name, values in corrected.record.items()},
+            "quality": {name: dict(values) for name, values in quality.record.items()},
+        },
+        warnings=(*labelled.warnings, *corrected.warnings, *tissue.warnings, *quality.warnings, *doubts),
         label_warnings=labelled.warnings,
     )
 

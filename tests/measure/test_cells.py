@@ -119,6 +119,8 @@ def test_compartments_of_a_drawing():
     assert row["sox10_nucleus_mean"] == 50
     assert row["sox10_cytoplasm_mean"] == pytest.approx((24 * 10 + 22 * 20) / 46)
     assert row["sox10_membrane_mean"] == 10
+    assert row["pdl1_inner_mean"] == 20
+    assert "sox10_inner_mean" not in row
     assert row["sox10_cell_mean"] == pytest.approx((24 * 10 + 22 * 20 + 3 * 50) / 49)
     assert frame.index.tolist() == [1]
 
@@ -239,7 +241,9 @@ def test_columns_stand_in_the_promised_order():
     frame = measure(draw("12"), nuclei=draw("1."))
     means = [f"{m}_{c}_mean" for m in ("sox10", "pdl1") for c in
              ("nucleus", "cytoplasm", "membrane", "cell")]  # fmt: skip
-    membrane = ["pdl1_membrane_unshared", "pdl1_membrane_p35", "pdl1_membrane_fraction"]
+    membrane = [
+        "pdl1_membrane_unshared", "pdl1_membrane_p35", "pdl1_membrane_fraction", "pdl1_inner_mean",
+    ]  # fmt: skip
     hidden = [*(f"pdl1_rim_{k}" for k in range(8)), "pdl1_rim_share"]
     assert list(frame) == [
         "x_um", "y_um", "area_um2", "nucleus_area_um2", "eccentricity", "solidity",

@@ -55,8 +55,10 @@ CELLS = (
     "dapi_nucleus_mean, dapi_cytoplasm_mean, dapi_membrane_mean, dapi_cell_mean, "
     "cd8_nucleus_mean, cd8_cytoplasm_mean, cd8_membrane_mean, cd8_cell_mean, "
     "cd8_membrane_unshared, cd8_membrane_p35, cd8_membrane_fraction, "
+    "cd8_inner_mean, "
     "pdl1_nucleus_mean, pdl1_cytoplasm_mean, pdl1_membrane_mean, pdl1_cell_mean, "
     "pdl1_membrane_unshared, pdl1_membrane_p35, pdl1_membrane_fraction, "
+    "pdl1_inner_mean, "
     "s100_nucleus_mean, s100_cytoplasm_mean, s100_membrane_mean, s100_cell_mean, "
     "sox10_nucleus_mean, sox10_cytoplasm_mean, sox10_membrane_mean, sox10_cell_mean"
 ).split(", ")

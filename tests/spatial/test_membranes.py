@@ -54,6 +54,11 @@ def test_the_median_of_each_phenotype_and_marker():
     assert set(found["unit"]) == {"1"}
 
 
+def test_the_rim_does_not_count_as_cytoplasm_where_it_is_known_apart():
+    cells = stained([4, 4, 4], [3, 3, 3]).with_columns({"hla_abc_inner_mean": [2.0, 2.0, 2.0]})
+    assert ratios(cells).loc[("hla_abc", "tumour"), "value"] == 2
+
+
 def test_excluded_cells_are_left_out():
     cells = stained([1, 2, 9], [1, 1, 1])
     cells = cells.with_columns({"region": ["centre", "stroma", "excluded"]})

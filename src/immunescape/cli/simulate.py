@@ -20,7 +20,7 @@ __all__ = ["simulate"]
 def simulate(
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o"))],
-    scenario: Literal["patient", "baseline", "response", "relapse", "cold"] = "patient",
+    scenario: Literal["patient", "baseline", "response", "relapse", "cold", "node"] = "patient",
     seed: Annotated[int, Parameter(negative=())] = 0,
     name: str | None = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,

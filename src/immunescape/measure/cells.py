@@ -102,7 +102,8 @@ def measure_cells(
           with a brighter neighbour (see Notes); ``<marker>_membrane_p35``, the 35th percentile
           of all pixels of the rim, exactly, between two values by proportion;
           ``<marker>_membrane_fraction``, missing until there is a gate, see
-          :func:`immunescape.measure.rim_fraction`.
+          :func:`immunescape.measure.rim_fraction`; ``<marker>_inner_mean``, the mean of the
+          cytoplasm without the rim, missing where there is none.
         - last, for :func:`immunescape.measure.split_rims` to take out, ``<marker>_rim_0`` to
           ``_rim_7``, the mean of what is the cell's own in each eighth of its rim, counted from
           the direction of x towards y, as seen from the mean of its pixels; missing where
@@ -243,4 +244,16 @@ def _stain_columns(
                 column = f"{stain.marker}_membrane_{name}"
                 columns[column] = rims[column]
             columns[f"{stain.marker}_membrane_fraction"] = np.full(len(valid), np.nan)
+            columns[f"{stain.marker}_inner_mean"] = _inner_mean(sums.stain[:, c], valid[:, c],
+                                                                has_nucleus)  # fmt: skip
     return columns
+
+
+def _inner_mean(
+    stain: Floats, valid: npt.NDArray[np.int64], has_nucleus: npt.NDArray[np.bool_]
+) -> Floats:
+    """Return the mean of what is neither nucleus nor rim, of cells with a nucleus."""
+    count = np.where(has_nucleus, valid[:, 0], 0)
+    mean = np.full(len(count), np.nan)
+    np.divide(stain[:, 0], count, out=mean, where=count > 0)
+    return mean

@@ -42,7 +42,8 @@ def membrane_rows(
 ) -> Iterator[dict[str, Any]]:
     """Rows of the median ratio by marker (in ``statistic``) and phenotype, of the whole slide.
 
-    The ratio of a cell is the mean of its rim over the mean of its cytoplasm. A cell without
+    The ratio of a cell is the mean of its rim over the mean of the cytoplasm within the rim, or
+    over that of all its cytoplasm where only this is known. A cell without
     light in its cytoplasm has an infinite ratio and counts in the median; one without light in
     either, or without a cytoplasm, has none.
 
@@ -70,9 +71,10 @@ def membrane_rows(
 
 def _ratio(cells: CellTable, marker: str) -> npt.NDArray[np.float64]:
     """Ratio of each cell; infinite without light in the cytoplasm, NaN without light in either."""
+    part = "inner" if f"{marker}_inner_mean" in cells else "cytoplasm"
     rim, inner = (
-        cells[f"{marker}_{part}_mean"].to_numpy(np.float64, na_value=np.nan)
-        for part in ("membrane", "cytoplasm")
+        cells[f"{marker}_{name}_mean"].to_numpy(np.float64, na_value=np.nan)
+        for name in ("membrane", part)
     )
     ratio = np.full(len(cells), np.nan)
     np.divide(rim, inner, out=ratio, where=inner > 0)

@@ -51,10 +51,24 @@ def test_headline_rises_from_response_to_relapse_and_readme_quotes_it():
     assert share["response"] + 0.2 < share["baseline"] < share["relapse"] - 0.2
 
 
+@pytest.mark.parametrize("timepoint", TIMEPOINTS)
+def test_artefacts_are_few_and_membranes_are_as_the_readme_says(timepoint):
+    cells = read_truth(timepoint, "cells")
+    share = cells.groupby("kind")["pigmented"].mean()
+    assert 0 < share["tumour"] < 0.03
+    assert (FOLDER / "truth" / f"P01_{timepoint}_artefacts.geojson").is_file()
+    rims = cells.loc[cells["pdl1_positive"], "pdl1_rim_share"]
+    assert (rims < 1).mean() == pytest.approx(1 / 3, abs=0.06)
+    assert rims.min() >= 0.2 and not rims.between(0.601, 0.999).any()
+
+
 @pytest.mark.slow
 def test_command_in_the_readme_makes_them_again():
     seed = int(re.search(r"--seed (\d+)", README).group(1))
-    for field in simulate_patient(FieldParams(), seed, "P01"):
+    flags = re.findall(r"--field\.([a-z0-9-]+) ([0-9.]+)", README)
+    params = FieldParams(**{name.replace("-", "_"): float(value) for name, value in flags})
+    assert params.pigment > 0 and params.debris_per_mm2 > 0
+    for field in simulate_patient(params, seed, "P01"):
         image = tifffile.imread(FOLDER / f"{field.name}.ome.tif")
         # another processor may round otherwise: the noise may differ then, the field may not
         assert np.allclose(image.mean(axis=(1, 2)), field.image.mean(axis=(1, 2)), rtol=1e-3)

@@ -305,7 +305,13 @@ def measure_labelled(
             "channels": {name: dict(values) for name, values in corrected.record.items()},
             "quality": {name: dict(values) for name, values in quality.record.items()},
         },
-        warnings=(*labelled.warnings, *corrected.warnings, *tissue.warnings, *quality.warnings, *doubts),
+        warnings=(
+            *labelled.warnings,
+            *corrected.warnings,
+            *tissue.warnings,
+            *quality.warnings,
+            *doubts,
+        ),
         label_warnings=labelled.warnings,
     )
 

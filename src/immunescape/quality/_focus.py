@@ -30,6 +30,8 @@ Floats = npt.NDArray[np.float32]
 
 def folds_and_blur(found: Features, tissue: Flags, params: QualityParams) -> tuple[Flags, Flags]:
     """Return the tiles of folds, and those out of focus that are no fold."""
+    from scipy import ndimage as ndi
+
     nothing = np.zeros(tissue.shape, bool)
     tile_um = BINS * found.bin_um
     if found.fine is None or found.coarse is None or not tissue.any():
@@ -47,7 +49,10 @@ def folds_and_blur(found: Features, tissue: Flags, params: QualityParams) -> tup
         lost = np.nan_to_num(1 - _sharpness(found, tissue, _SHARP_UM / tile_um))
         wanted = 1 - params.blur_ratio
         blurred = _hysteresis(lost, wanted, _GROWN_BLUR * wanted, few)
-        blurred = _large(blurred & tissue & ~fold, few)
+        # Beside a fold the smoothed sharpness is that of the fold.
+        reach = max(round(_SHARP_UM / tile_um), 1)
+        beside = ndi.binary_dilation(fold, np.ones((3, 3), bool), iterations=reach)
+        blurred = _large(blurred & tissue & ~beside, few)
     return fold, blurred
 
 

@@ -38,7 +38,7 @@ __all__ = [
 LEAST_BLOCKS = 20
 """Blocks with tissue from which blocks are resampled; with fewer, cells count as independent."""
 
-_LUMPS = 0.5
+_LUMPS = 0.25
 """How many lumps of cells the worst case, whole blocks alike, is worth beside those seen."""
 _LEAST_EFFECT = 0.25
 """Cells that keep apart are worth at most four independent ones."""
@@ -118,34 +118,33 @@ def ratio_intervals(
     total, base = n.sum(0), np.broadcast_to(d.sum(0), k)
     fewer = total if kind == "density" else np.minimum(total, base - total)
     enough = _enough(blocks, d if tissue is None else tissue, k) & (base > 0)
+    resampled = enough if kind == "fraction" else enough & (total > 0)
+    rate = total / np.where(base > 0, base, 1)
     effect = np.ones(k)
-    seen = enough & (fewer > 0)
-    if seen.any():
-        of = d if d.shape[1] == 1 else d[:, seen]
-        spread = spread_of(blocks, residuals(blocks, n[:, seen], of), [of], seed, draws)
-        plain = total[seen] * (1 if kind == "density" else 1 - total[seen] / base[seen])
-        effect[seen] = spread.variance / plain
-    if kind == "fraction" and enough.any():
-        # A few lumps tell little of how large lumps are.
-        cells = np.zeros((blocks.number.max() + 1, d.shape[1]))
-        np.add.at(cells, blocks.number, d)
-        alike = (cells**2).sum(0) / np.where(base > 0, base, 1)
-        lumps = fewer / np.maximum(effect, _LEAST_EFFECT)
-        worst = np.maximum(alike, effect)
-        mixed = (lumps * effect + _LUMPS * worst) / (lumps + _LUMPS)
-        effect = np.where(enough, mixed, effect)
-    if seen.any():
-        effect[seen] *= spread.widening(confidence)
+    if resampled.any():
+        of = d if d.shape[1] == 1 else d[:, resampled]
+        spread = spread_of(blocks, residuals(blocks, n[:, resampled], of), [of], seed, draws)
+        seen = fewer[resampled]
+        plain = total[resampled] * (1.0 if kind == "density" else 1 - rate[resampled])
+        found = spread.variance / np.where(seen > 0, plain, 1)
+        if kind == "fraction":
+            # A few lumps tell little of how large lumps are.
+            cells = np.zeros((blocks.number.max() + 1, of.shape[1]))
+            np.add.at(cells, blocks.number, of)
+            alike = np.maximum((cells**2).sum(0) / cells.sum(0), found)
+            lumps = seen / np.maximum(found, _LEAST_EFFECT)
+            found = (lumps * found + _LUMPS * alike) / (lumps + _LUMPS)
+        effect[resampled] = found * spread.widening(confidence)
     effect = np.maximum(effect, _LEAST_EFFECT)
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "density":
             low, high = (
                 end * effect / base for end in poisson_interval(total / effect, confidence)
             )
-            resampled, plainly = seen, "garwood"
+            plainly = "garwood"
         else:
             low, high = wilson_interval(total / effect, base / effect, confidence)
-            resampled, plainly = enough, "wilson"
+            plainly = "wilson"
     held = base > 0
     method = np.where(held, np.where(resampled, "block_bootstrap", plainly), "").astype(object)
     return BlockIntervals(np.where(held, low, np.nan), np.where(held, high, np.nan), method)
@@ -186,7 +185,7 @@ def log_odds_interval(
     enough = _enough(blocks, near + apart if tissue is None else tissue, len(value))
     enough = enough & (near.sum(0) > 0) & (apart.sum(0) > 0)
     spread = spread_of(blocks, influence, parts, seed, draws)
-    wide = np.maximum(spread.variance, woolf) * spread.widening(confidence)
+    wide = np.maximum(spread.variance * spread.widening(confidence), woolf)
     variance = np.where(enough, wide, woolf)
     half = special.ndtri((1 + confidence) / 2) * np.sqrt(variance)
     method = np.where(enough, "block_bootstrap", "woolf").astype(object)

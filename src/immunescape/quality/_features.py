@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,14 @@ def find_features(slide: Slide, panel: Panel, block_px: int, progress: Progress)
     few: list[tuple[int, float, npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
     blocks = list(iter_blocks((height, width), size))
     read = partial(
-        _features, slide, edge=edge, used=used, nuclear=nuclear, floor=floor, bright=bright
+        _features,
+        slide,
+        edge=edge,
+        used=used,
+        nuclear=nuclear,
+        floor=floor,
+        bright=bright,
+        lock=Lock(),
     )
     for done, (block, part) in enumerate(
         zip(blocks, map_blocks(read, blocks), strict=True), start=1
@@ -166,10 +174,19 @@ def _features(
     nuclear: list[int],
     floor: npt.NDArray[np.float64],
     bright: npt.NDArray[np.float64],
+    lock: Lock,
 ) -> _Part:
     tile = BINS * edge
     lags = [max(round(lag / slide.pixel_size_um), k + 1) for k, lag in enumerate(_LAGS_UM)]
-    pixels = slide.read(block.grown(0, slide.shape))
+    outer = Block(
+        block.y0,
+        min(block.y1 + lags[-1], slide.shape[0]),
+        block.x0,
+        min(block.x1 + lags[-1], slide.shape[1]),
+    )
+    with lock:  # readers of files need not be safe to share between threads
+        read = slide.read(outer)
+    pixels = read[:, : block.shape[0], : block.shape[1]]
     tops = [top_of(plane) for plane in pixels]
     height, width = block.shape
     rows, columns = -(-height // tile), -(-width // tile)
@@ -189,14 +206,7 @@ def _features(
     )
     fine, coarse = np.zeros((2, rows, columns), np.float32)
     if nuclear:
-        names = tuple(slide.channels[c] for c in nuclear)
-        outer = Block(
-            block.y0,
-            min(block.y1 + lags[-1], slide.shape[0]),
-            block.x0,
-            min(block.x1 + lags[-1], slide.shape[1]),
-        )
-        wide = np.nan_to_num(slide.read(outer, names).astype(np.float32))
+        wide = np.nan_to_num(read[nuclear].astype(np.float32))
         target = rows * tile + lags[-1], columns * tile + lags[-1]
         short = [(0, n - m) for n, m in zip(target, wide.shape[1:], strict=True)]
         wide = np.pad(wide, ((0, 0), *short), mode="symmetric")

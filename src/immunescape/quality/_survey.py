@@ -1,6 +1,7 @@
 """One pass over a slide: how dark each place is, where nothing lies, what saturates."""
 
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ def survey_slide(slide: Slide, block_px: int, progress: Progress) -> Survey:
     flat = np.zeros(grid, bool)
     plateaus = [Plateau() for _ in slide.channels]
     blocks = list(iter_blocks((height, width), size))
-    found = map_blocks(lambda block: _survey_block(slide, block), blocks)
+    lock = Lock()
+    found = map_blocks(lambda block: _survey_block(slide, block, lock), blocks)
     for done, (block, part) in enumerate(zip(blocks, found, strict=True), start=1):
         i, j = block.y0 // COARSE_PX, block.x0 // COARSE_PX
         rows, columns = part.flat.shape
@@ -90,8 +92,9 @@ class _Part:
     tops: list[Top]
 
 
-def _survey_block(slide: Slide, block: Block) -> _Part:
-    pixels = slide.read(block)
+def _survey_block(slide: Slide, block: Block, lock: Lock) -> _Part:
+    with lock:  # readers of files need not be safe to share between threads
+        pixels = slide.read(block)
     tops = [top_of(plane) for plane in pixels]
     values = pixels.astype(np.float32)
     tiles = bin_mean(values, _TILE_PX)

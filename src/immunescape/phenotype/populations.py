@@ -22,6 +22,8 @@ _LACK = -5.0
 """Logarithm of the chance that one population, however skewed, lacks as many cells between."""
 _VALLEY = 0.7
 """How low the density must fall between populations that only a third one reveals."""
+_LACK_ABOVE_FLOOR = -10.0
+"""The same where noise was cut at a floor: its sharp edge is no form that a population has."""
 _NEGATIVE_SHARE = 0.05
 """Least share of negative cells: fewer are debris, cut cells, or a step of the data's lattice."""
 _CLEAR_OF_FLOOR = 0.25
@@ -123,6 +125,7 @@ def _accepted(
     if two.bic + _EVIDENCE < single:
         choices += [(two, 1)]
     cells = float(sample.counts[row].sum())
+    lack_at_most = _LACK_ABOVE_FLOOR if np.isfinite(sample.floor) else _LACK
     accepted = []
     for mixture, first in choices:
         parting = mixture.parting(first)
@@ -137,7 +140,7 @@ def _accepted(
             and low[2] >= _NEGATIVE_SHARE
             and found.separation >= min_separation
             and (mixture is two or valley <= _VALLEY)
-            and (lack := _lack(sample, row, found)) <= _LACK
+            and (lack := _lack(sample, row, found)) <= lack_at_most
         ):
             accepted.append((lack, found, at))
     if not accepted:

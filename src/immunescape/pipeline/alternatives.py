@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from immunescape.margin import derive_tumour, left_out, map_margin
+from immunescape.margin import (
+    TumourParams,
+    bandwidth_doubts,
+    compare_bandwidths,
+    derive_tumour,
+    left_out,
+    map_margin,
+)
 from immunescape.measure import rim_fraction
+from immunescape.params import limits
 from immunescape.phenotype import Gate, in_parent
 from immunescape.pipeline.calling import Called, ToCall, call_cells, recall
 from immunescape.spatial import Alternative, sox10_alternative
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Judged",
     "alternatives",
+    "bandwidth_warnings",
     "called_by_statistic",
     "with_rim_fractions",
 ]
@@ -172,21 +182,44 @@ def _proposals(judged: Judged, study: "Study") -> Iterator[Alternative]:
     yield _elsewhere("quality", name, judged, slide, judged.called.tumour, study)
 
 
+def bandwidth_warnings(judged: Judged, study: "Study") -> tuple[str, ...]:
+    """Tell whether a derived tumour region hangs on the bandwidth of its kernel."""
+    if judged.called.tumour_source != "derived":
+        return ()
+    table = compare_bandwidths(
+        _tumour_points(judged),
+        judged.slide.measured.counted_tissue(),
+        study.tumour,
+        factors=BANDWIDTHS,
+        annotations=judged.slide.annotations,
+    )
+    return bandwidth_doubts(table)
+
+
 def _bandwidths(judged: Judged, study: "Study") -> Iterator[Alternative]:
     """Derive the tumour region with other bandwidths; the calls stay."""
     if judged.called.tumour_source != "derived":
         return
-    measured, annotations = judged.slide.measured, judged.slide.annotations
-    cells = judged.cells
-    use = ~left_out(annotations, cells.points_um)
-    points = cells.points_um[(cells["phenotype"].to_numpy() == "tumour") & use]
+    allowed = limits(TumourParams)["bandwidth_um"]
     for factor in BANDWIDTHS:
-        params = dataclasses.replace(
-            study.tumour, bandwidth_um=min(factor * study.tumour.bandwidth_um, 200.0)
+        bandwidth = float(np.clip(factor * study.tumour.bandwidth_um, allowed.min, allowed.max))
+        tumour = derive_tumour(
+            _tumour_points(judged),
+            judged.slide.measured.counted_tissue(),
+            dataclasses.replace(study.tumour, bandwidth_um=bandwidth),
+            annotations=judged.slide.annotations,
         )
-        tumour = derive_tumour(points, measured.analysed(annotations), params)
-        name = f"tumour.bandwidth_um = {params.bandwidth_um:g}"
+        name = f"tumour.bandwidth_um = {bandwidth:g}"
         yield _elsewhere("bandwidth", name, judged, judged.slide, tumour, study)
+
+
+def _tumour_points(judged: Judged) -> npt.NDArray[np.float64]:
+    """Return the tumour cells from which a region may be derived, as ``(n, 2)``."""
+    cells = judged.cells
+    use = ~left_out(judged.slide.annotations, cells.points_um)
+    use &= ~judged.slide.measured.in_excluded_proposals()
+    tumour = cells["phenotype"].to_numpy() == "tumour"
+    return np.asarray(cells.points_um[tumour & use], np.float64)
 
 
 def _elsewhere(

@@ -9,7 +9,12 @@ from immunescape.blocks import Progress, silent
 from immunescape.margin import GridMask, MarginMap, control_mask, map_margin
 from immunescape.panel import EXPECTED_MARKERS, TITLES
 from immunescape.phenotype import Gate, gate_table
-from immunescape.pipeline.alternatives import Judged, alternatives, with_rim_fractions
+from immunescape.pipeline.alternatives import (
+    Judged,
+    alternatives,
+    bandwidth_warnings,
+    with_rim_fractions,
+)
 from immunescape.pipeline.calling import Called, ToCall
 from immunescape.pipeline.control import ControlSlide
 from immunescape.pipeline.proposals import proposal_shapes, proposals_table
@@ -174,6 +179,7 @@ def analyse(
             *_censored(cells, margin),
             *_control_doubt(control, study),
             *sensitivity_warnings(sensitivity),
+            *(bandwidth_warnings(judged, study) if others else ()),
         ),
     )
 

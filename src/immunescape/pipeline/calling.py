@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from immunescape.cells import CellTable
 from immunescape.io.calls import ImportedCalls, read_calls
-from immunescape.margin import derive_tumour, left_out
+from immunescape.margin import find_tumour, left_out
 from immunescape.phenotype import (
     Calls,
     Gate,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Called", "ToCall", "call_cells", "recall", "with_gates"]
 
 Mask = npt.NDArray[np.bool_]
+
+_DERIVED = "no tumour region was drawn; it is derived from the tumour cells"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,16 +159,19 @@ def _place(
 ) -> Called:
     """Find the tumour region and call phenotypes within it."""
     cells = slide.measured.cells
+    doubts: tuple[str, ...] = ()
     if "tumour" in slide.annotations:
         tumour, source = slide.annotations["tumour"], "imported"
     else:
         first = call_phenotypes(cells, lineage, study.rule, imported=imported).cells
         points = first.points_um[(first["phenotype"].to_numpy() == "tumour") & use]
-        tumour = derive_tumour(points, slide.measured.analysed(slide.annotations), study.tumour)
-        source = "derived"
+        found = find_tumour(
+            points, slide.measured.counted_tissue(), study.tumour, annotations=slide.annotations
+        )
+        tumour, source, doubts = found.region, "derived", found.warnings
     inside = Regions({"tumour": tumour}).covers("tumour", cells.points_um)
     calls = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, imported=imported)
-    return Called(calls, lineage, tumour, source, inside, imported)
+    return Called(calls, lineage, tumour, source, inside, imported, doubts)
 
 
 def _by_parent(
@@ -188,10 +193,10 @@ def _by_parent(
             *spec_warnings(measured.panel, study.gate),
             *gate_warnings(gates),
             *calls.warnings,
-            *(("no tumour region was drawn; it is derived from the tumour cells",) if derived
-              else ()),
+            *placed.warnings,
+            *((_DERIVED,) if derived else ()),
         ),
-    )  # fmt: skip
+    )
 
 
 def with_gates(study: "Study", gates: tuple[Gate, ...]) -> "Study":

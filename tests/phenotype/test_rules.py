@@ -162,6 +162,17 @@ def test_a_missing_gate_makes_calls_missing_never_negative():
     assert list(calls.cells["phenotype"]) == ["unknown", "tumour"]
 
 
+def test_without_a_gate_of_sox10_cd8_t_cells_are_still_cd8_t_cells():
+    """A biopsy without tumour has no SOX10+ cell to find a gate by, and its T cells count."""
+    cells, gates = slide(("sox10", "cd8"), ["-+", "--", "++"])
+    gates = (Gate("sox10", "all", "sox10_nucleus_mean", "gmm", "missing", None), gates[1])
+    calls = call_phenotypes(cells, gates, inside_tumour=np.zeros(3, bool))
+    assert list(calls.cells["phenotype"]) == ["cd8_t", "unknown", "cd8_t"]
+    assert calls.cells["sox10_positive"].isna().all()
+    told = "rule 'cd8_t = cd8+ sox10-' is used without sox10, which has no gate on this slide"
+    assert told in calls.warnings
+
+
 def test_pdl1_of_each_parent_has_its_own_gate_and_unknown_cells_need_both():
     markers = ("sox10", "cd8", "pdl1")
     rows = ["+-?", "+-?", "--?", "--?", "?-?", "?-?", "?-?"]

@@ -102,7 +102,10 @@ def call_phenotypes(
     for marker in COCKTAIL:
         if marker not in calls and "s100_sox10" in calls:
             calls[marker] = calls["s100_sox10"]
-    usable, dropped = applicable(rules, frozenset(calls), placed=inside_tumour is not None)
+    ungated = frozenset(m for m, call in calls.items() if len(call) and (call < 0).all())
+    usable, dropped = applicable(
+        rules, frozenset(calls), placed=inside_tumour is not None, ungated=ungated
+    )
     callable_phenotypes = frozenset(r.phenotype for r in usable) | {"other"}
     if imported is not None and imported.has_phenotype:
         phenotype = imported.frame["phenotype"].to_numpy(dtype=object)

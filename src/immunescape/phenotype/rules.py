@@ -111,7 +111,11 @@ def described(rule: Rule) -> str:
 
 
 def applicable(
-    rules: tuple[Rule, ...], present: frozenset[str], *, placed: bool
+    rules: tuple[Rule, ...],
+    present: frozenset[str],
+    *,
+    placed: bool,
+    ungated: frozenset[str] = frozenset(),
 ) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     """Return the rules a slide can be judged by, and one line for each part that is dropped.
 
@@ -124,6 +128,10 @@ def applicable(
         positive clause is dropped as a whole.
     placed
         Whether the tumour region is known; without it, rules that ask for a place are left out.
+    ungated
+        Markers of `present` without a call on any cell. A rule does not ask that they be
+        negative: on a slide without tumour SOX10 has no gate, and CD8 T cells are CD8 T cells.
+        A rule that asks that one be positive stays, and leaves its cells unknown.
     """
     kept, dropped = [], []
     for rule in rules:
@@ -131,7 +139,8 @@ def applicable(
             continue
         lacking = [m for m in (*rule.positive, *rule.negative) if m not in present]
         positive = tuple(m for m in rule.positive if m in present)
-        negative = tuple(m for m in rule.negative if m in present)
+        negative = tuple(m for m in rule.negative if m in present and m not in ungated)
+        unread = [m for m in rule.negative if m in present and m in ungated]
         if not positive:
             dropped.append(
                 f"rule '{described(rule)}' is not used: the panel lacks {', '.join(lacking)}"
@@ -143,6 +152,11 @@ def applicable(
                 dropped.append(
                     f"rule '{described(rule)}' is used without {', '.join(lacking)}, "
                     "which the panel lacks"
+                )
+            if unread:
+                dropped.append(
+                    f"rule '{described(rule)}' is used without {', '.join(unread)}, "
+                    "which has no gate on this slide"
                 )
             kept.append(Rule(rule.phenotype, positive, negative, rule.place))
     return tuple(kept), tuple(dropped)

@@ -159,10 +159,12 @@ def test_how_far_the_headline_moves():
         "a", "membrane", "reading", "72.0", "%", "(membrane_mean)", "80.0", "%", "(membrane_p35)",
         "+5.0",
     ]  # fmt: skip
-    wide = line(text, "gate range", "4. ").split()
+    wide = line(text, "gate of PD-L1, CD8", "4. ").split()
     assert wide == [
         "gate",
-        "range",
+        "of",
+        "PD-L1,",
+        "CD8",
         "62.0",
         "%",
         "(pdl1_low)",

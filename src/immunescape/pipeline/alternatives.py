@@ -19,25 +19,29 @@ from immunescape.margin import (
 )
 from immunescape.measure import rim_fraction
 from immunescape.params import limits
-from immunescape.phenotype import Gate, in_parent
+from immunescape.phenotype import in_parent
 from immunescape.pipeline.calling import Called, ToCall, call_cells, recall
 from immunescape.spatial import Alternative, sox10_alternative
 
 if TYPE_CHECKING:
     from immunescape.cells import CellTable
     from immunescape.margin import MarginMap
+    from immunescape.phenotype import Gate, GateParams
     from immunescape.study import Study
 
 __all__ = [
     "Judged",
     "alternatives",
     "bandwidth_warnings",
-    "called_by_statistic",
+    "called_otherwise",
     "with_rim_fractions",
 ]
 
 STATISTICS: tuple[Literal["unshared", "mean", "p35"], ...] = ("unshared", "mean", "p35")
 """Statistics of a membrane that gates can be fitted on."""
+
+METHODS: tuple[Literal["gmm", "otsu"], ...] = ("gmm", "otsu")
+"""Methods that put a threshold between two populations of like size."""
 
 BANDWIDTHS = (0.5, 2.0)
 """Other bandwidths of a derived tumour region, as multiples of the chosen one."""
@@ -57,8 +61,8 @@ class Judged:
         Regions.
     cells
         The called cells with their places and contacts.
-    by_statistic
-        Calls with gates fitted on other statistics of the membrane, by name.
+    otherwise
+        Calls with gates fitted in other ways, by kind and variant.
     growth
         Contacts of cells grown by other lengths, by that length in µm.
     missing
@@ -69,28 +73,38 @@ class Judged:
     called: Called
     margin: "MarginMap"
     cells: "CellTable"
-    by_statistic: Mapping[str, Called]
+    otherwise: Mapping[tuple[str, str], Called]
     growth: Mapping[float, pd.DataFrame]
     missing: Mapping[str, str]
 
 
-def called_by_statistic(
+def called_otherwise(
     slides: Sequence[ToCall], study: "Study"
-) -> tuple[Mapping[str, Called], ...]:
-    """Call the cells of slides again with gates on each other statistic of the membrane.
+) -> tuple[Mapping[tuple[str, str], Called], ...]:
+    """Call the cells of slides again by each other statistic of the membrane, and method.
 
     Only the calls are of interest: no range is estimated for these gates.
+
+    Returns
+    -------
+    tuple
+        For each slide its calls by kind and variant of the alternative.
     """
-    found: list[dict[str, Called]] = [{} for _ in slides]
-    chosen = study.gating.membrane_statistic
+    chosen = study.gating
+    ways: dict[tuple[str, str], GateParams] = {}
     for name in STATISTICS:
         column = f"membrane_{name}"
-        if name == chosen or not any(_shows(s, column) for s in slides):
-            continue
-        gating = dataclasses.replace(study.gating, membrane_statistic=name, bootstrap_draws=0)
+        if name != chosen.membrane_statistic and any(_shows(s, column) for s in slides):
+            ways["statistic", column] = dataclasses.replace(chosen, membrane_statistic=name)
+    for method in METHODS:
+        if method != chosen.method:
+            ways["method", method] = dataclasses.replace(chosen, method=method)
+    found: list[dict[tuple[str, str], Called]] = [{} for _ in slides]
+    for way, gating in ways.items():
+        gating = dataclasses.replace(gating, bootstrap_draws=0)
         other = call_cells(slides, dataclasses.replace(study, gating=gating))
         for mine, called in zip(found, other, strict=True):
-            mine[column] = called
+            mine[way] = called
     return tuple(found)
 
 
@@ -133,6 +147,7 @@ def alternatives(judged: Judged, study: "Study") -> Iterator[Alternative]:
     """
     yield from _statistics(judged, study)
     yield from _gate_ends(judged, study)
+    yield from _other_cells(judged, study)
     for grow_um, pairs in judged.growth.items():
         yield Alternative("growth", f"segment.grow_um = {grow_um:g}", None, pairs)
     if not judged.called.phenotypes_given:
@@ -142,8 +157,9 @@ def alternatives(judged: Judged, study: "Study") -> Iterator[Alternative]:
 
 
 def _statistics(judged: Judged, study: "Study") -> Iterator[Alternative]:
-    for name, called in judged.by_statistic.items():
-        yield Alternative("statistic", name, _with_calls(judged.cells, called.calls.cells), None)
+    """Gate on other statistics, by another method, and by how much of the rim is positive."""
+    for (kind, name), called in judged.otherwise.items():
+        yield Alternative(kind, name, _with_calls(judged.cells, called.calls.cells), None)
     fractions = "pdl1_membrane_fraction"
     if fractions in judged.cells and bool(judged.cells[fractions].notna().any()):
         share = judged.cells[fractions]
@@ -166,7 +182,28 @@ def _gate_ends(judged: Judged, study: "Study") -> Iterator[Alternative]:
             )
 
 
-def _at(gate: Gate, end: str) -> Gate:
+def _other_cells(judged: Judged, study: "Study") -> Iterator[Alternative]:
+    """Judge the tumour cells by the gate that the other cells have found for themselves.
+
+    Where both have two populations but part them elsewhere, as light from neighbours makes them,
+    each answers another question, and no resampling of either shows it.
+    """
+    gates = judged.called.gates
+    by_parent = {gate.parent: gate for gate in gates if gate.marker == "pdl1"}
+    own, other = by_parent.get("tumour"), by_parent.get("non_tumour")
+    if own is None or other is None or other.threshold is None:
+        return
+    if own.threshold in (None, other.threshold) or "fixed" in (own.method, other.method):
+        return
+    moved = tuple(
+        dataclasses.replace(gate, threshold=other.threshold) if gate is own else gate
+        for gate in gates
+    )
+    calls = recall(judged.called, judged.slide.measured.cells, moved, study)
+    yield Alternative("gate", "pdl1_of_other_cells", _with_calls(judged.cells, calls.cells), None)
+
+
+def _at(gate: "Gate", end: str) -> "Gate":
     there = gate.gate_low if end == "low" else gate.gate_high
     return gate if there is None else dataclasses.replace(gate, threshold=there)
 

@@ -129,7 +129,7 @@ def analyse(
         ).pairs
     missing = _missing(measured.panel, called)
     cells = add_contact_columns(cells, contacts, missing=missing)
-    judged = Judged(slide, called, margin, cells, shared.by_statistic, growth or {}, missing)
+    judged = Judged(slide, called, margin, cells, shared.otherwise, growth or {}, missing)
     others = tuple(alternatives(judged, study)) if study.sensitivity.tables != "none" else ()
     in_control = control_positives(cells, control_mask(annotations, cells.points_um))
     standing = _standing(study, called, missing, in_control, control)

@@ -114,7 +114,7 @@ def call_cells(slides: Sequence[ToCall], study: "Study") -> tuple[Called, ...]:
     usable = [
         use & ~s.measured.in_excluded_proposals() for use, s in zip(usable, slides, strict=True)
     ]
-    imported = [read_calls(s.calls, s.measured.cells) if s.calls else None for s in slides]
+    imported = [_imported(s) for s in slides]
     pools = _pools([s.measured.cells for s in slides], usable, study)
     lineage = [
         gate_lineage(
@@ -139,6 +139,13 @@ def recall(called: Called, cells: CellTable, gates: tuple[Gate, ...], study: "St
     return call_phenotypes(
         cells, gates, study.rule, inside_tumour=called.inside, imported=called.imported
     )
+
+
+def _imported(slide: ToCall) -> ImportedCalls | None:
+    if slide.calls is None:
+        return None
+    measured = slide.measured
+    return read_calls(slide.calls, measured.cells, pixel_size_um=measured.pixel_size_um)
 
 
 def _pools(tables: list[CellTable], usable: list[Mask], study: "Study") -> list[Pool | None]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from immunescape.pipeline.alternatives import called_by_statistic
+from immunescape.pipeline.alternatives import called_otherwise
 from immunescape.pipeline.calling import Called, ToCall, call_cells
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ class Shared:
     ----------
     called
         Its calls and gates.
-    by_statistic
-        Its calls by gates on other statistics of the membrane, by name.
+    otherwise
+        Its calls by gates found in other ways, by kind and variant.
     """
 
     called: Called
-    by_statistic: Mapping[str, Called] = field(default_factory=dict)
+    otherwise: Mapping[tuple[str, str], Called] = field(default_factory=dict)
 
 
 def call_together(slides: Sequence[ToCall], study: "Study") -> tuple[Shared, ...]:
@@ -37,8 +37,8 @@ def call_together(slides: Sequence[ToCall], study: "Study") -> tuple[Shared, ...
     slides
         One slide or several.
     study
-        Gates, rules and parameters; its ``sensitivity`` decides whether other statistics of the
-        membrane are tried too.
+        Gates, rules and parameters; its ``sensitivity`` decides whether other ways to gate
+        are tried too.
 
     Returns
     -------
@@ -48,5 +48,5 @@ def call_together(slides: Sequence[ToCall], study: "Study") -> tuple[Shared, ...
     called = call_cells(slides, study)
     if study.sensitivity.tables == "none":
         return tuple(Shared(c) for c in called)
-    others = called_by_statistic(slides, study)
+    others = called_otherwise(slides, study)
     return tuple(Shared(c, o) for c, o in zip(called, others, strict=True))

@@ -39,7 +39,8 @@ _COLUMNS_AT_ONCE = 3
 _UNCONFIRMED = "automatic gate not confirmed"
 _VARIED = {
     "statistic": "membrane reading",
-    "gate": "gate range",
+    "gate": "gate of PD-L1, CD8",
+    "method": "method of the gates",
     "growth": "growth of nuclei, µm",
     "phenotype": "tumour markers",
     "quality": "tissue left out",

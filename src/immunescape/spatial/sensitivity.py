@@ -48,7 +48,8 @@ class SensitivityParams(Params):
     Parameters
     ----------
     tables
-        ``full`` judges the slide under each other membrane statistic, both ends of every gate,
+        ``full`` judges the slide under each other membrane statistic, another gating method, the
+        gate of the other cells, both ends of every gate,
         nuclei grown by other lengths, SOX10 alone, without what is proposed for exclusion and with
         other bandwidths of a derived tumour region; ``no_growth`` leaves out the grown nuclei,
         which need the label images once; ``none`` gives no such table.

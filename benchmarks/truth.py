@@ -85,6 +85,7 @@ class Table:
         limit = "" if bound is None else f"{100 * bound:.0f} {unit}"
         values = (form.format(scale * true), form.format(scale * found))
         wrong = bound is not None and not abs(off) <= bound
+        wrong |= bool(fields) and not fields.startswith("0 ")
         mark = "  <-- broken" if wrong else ""
         print(text.format(scenario, name, *values, 100 * off, unit, limit, fields) + mark)
         if wrong:

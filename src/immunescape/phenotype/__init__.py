@@ -15,7 +15,7 @@ from immunescape.phenotype.methods import Fixed, GaussianMixture, Method, Otsu, 
 from immunescape.phenotype.pooling import Group, Pool, Slidemate
 from immunescape.phenotype.populations import NoThreshold, Populations, Threshold
 from immunescape.phenotype.rules import DEFAULT_RULES, PHENOTYPES, Rule
-from immunescape.phenotype.specs import PARENTS, GateParams, GateSpec, parse_gate
+from immunescape.phenotype.specs import PARENTS, GateParams, GateSpec, find_spec, parse_gate
 
 __all__ = [
     "DEFAULT_RULES",
@@ -39,6 +39,7 @@ __all__ = [
     "Tail",
     "Threshold",
     "call_phenotypes",
+    "find_spec",
     "fit_gate",
     "gate_by_parent",
     "gate_lineage",

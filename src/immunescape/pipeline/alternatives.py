@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from immunescape.margin import (
@@ -14,7 +13,6 @@ from immunescape.margin import (
     bandwidth_doubts,
     compare_bandwidths,
     derive_tumour,
-    left_out,
     map_margin,
 )
 from immunescape.measure import rim_fraction
@@ -221,10 +219,11 @@ def _proposals(judged: Judged, study: "Study") -> Iterator[Alternative]:
 
 def bandwidth_warnings(judged: Judged, study: "Study") -> tuple[str, ...]:
     """Tell whether a derived tumour region hangs on the bandwidth of its kernel."""
-    if judged.called.tumour_source != "derived":
+    points = judged.called.derived_from_um
+    if points is None:
         return ()
     table = compare_bandwidths(
-        _tumour_points(judged),
+        points,
         judged.slide.measured.counted_tissue(),
         study.tumour,
         factors=BANDWIDTHS,
@@ -235,28 +234,20 @@ def bandwidth_warnings(judged: Judged, study: "Study") -> tuple[str, ...]:
 
 def _bandwidths(judged: Judged, study: "Study") -> Iterator[Alternative]:
     """Derive the tumour region with other bandwidths; the calls stay."""
-    if judged.called.tumour_source != "derived":
+    points = judged.called.derived_from_um
+    if points is None:
         return
     allowed = limits(TumourParams)["bandwidth_um"]
     for factor in BANDWIDTHS:
         bandwidth = float(np.clip(factor * study.tumour.bandwidth_um, allowed.min, allowed.max))
         tumour = derive_tumour(
-            _tumour_points(judged),
+            points,
             judged.slide.measured.counted_tissue(),
             dataclasses.replace(study.tumour, bandwidth_um=bandwidth),
             annotations=judged.slide.annotations,
         )
         name = f"tumour.bandwidth_um = {bandwidth:g}"
         yield _elsewhere("bandwidth", name, judged, judged.slide, tumour, study)
-
-
-def _tumour_points(judged: Judged) -> npt.NDArray[np.float64]:
-    """Return the tumour cells from which a region may be derived, as ``(n, 2)``."""
-    cells = judged.cells
-    use = ~left_out(judged.slide.annotations, cells.points_um)
-    use &= ~judged.slide.measured.in_excluded_proposals()
-    tumour = cells["phenotype"].to_numpy() == "tumour"
-    return np.asarray(cells.points_um[tumour & use], np.float64)
 
 
 def _elsewhere(

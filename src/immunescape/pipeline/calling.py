@@ -18,6 +18,7 @@ from immunescape.phenotype import (
     GateSpec,
     Pool,
     call_phenotypes,
+    find_spec,
     gate_by_parent,
     gate_lineage,
     gate_warnings,
@@ -75,6 +76,9 @@ class Called:
         Whether each cell lies in the tumour region, ``(n,)``.
     imported
         Calls made elsewhere.
+    derived_from_um
+        Tumour cells from which the region was derived, ``(n, 2)``; None where it was drawn. They
+        are called before the region is known: rules that ask for a place have no say in it.
     warnings
         What a reader of the numbers should know.
     """
@@ -85,6 +89,7 @@ class Called:
     tumour_source: str
     inside: Mask
     imported: ImportedCalls | None = None
+    derived_from_um: npt.NDArray[np.float64] | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -167,6 +172,7 @@ def _place(
     """Find the tumour region and call phenotypes within it."""
     cells = slide.measured.cells
     doubts: tuple[str, ...] = ()
+    points = None
     if "tumour" in slide.annotations:
         tumour, source = slide.annotations["tumour"], "imported"
     else:
@@ -178,7 +184,7 @@ def _place(
         tumour, source, doubts = found.region, "derived", found.warnings
     inside = Regions({"tumour": tumour}).covers("tumour", cells.points_um)
     calls = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, imported=imported)
-    return Called(calls, lineage, tumour, source, inside, imported, doubts)
+    return Called(calls, lineage, tumour, source, inside, imported, points, doubts)
 
 
 def _by_parent(
@@ -209,9 +215,9 @@ def _by_parent(
 def with_gates(study: "Study", gates: tuple[Gate, ...]) -> "Study":
     """Return a study that sets the thresholds of gates, so that a slide alone repeats them.
 
-    Gates that a person set, and markers that have none, stay as the study has them.
+    Thresholds that a person set, and markers that have none, stay as the study has them. A method
+    that a person set gives way to what it found in the cells of all slides.
     """
-    set_here = {(spec.marker, spec.parent) for spec in study.gate}
     fixed = tuple(
         GateSpec(
             marker=gate.marker, parent=gate.parent, method="fixed", value=gate.threshold,
@@ -219,6 +225,9 @@ def with_gates(study: "Study", gates: tuple[Gate, ...]) -> "Study":
             confirmed=gate.confirmed, source="file",
         )
         for gate in gates
-        if gate.threshold is not None and (gate.marker, gate.parent) not in set_here
+        if gate.threshold is not None
+        and find_spec(study.gate, gate.marker, gate.parent, study.gating).method != "fixed"
     )  # fmt: skip
-    return dataclasses.replace(study, gate=study.gate + fixed)
+    found = {(spec.marker, spec.parent) for spec in fixed}
+    left = tuple(spec for spec in study.gate if (spec.marker, spec.parent) not in found)
+    return dataclasses.replace(study, gate=left + fixed)

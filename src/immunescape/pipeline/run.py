@@ -188,7 +188,7 @@ def _run(
         with taken_over(folder):
             measured = measured_before(folder, opened, earlier, study)
             store = LabelStore.open(folder / STORE)
-            touching = Touching.kept(store, keys.contacts, study)
+            touching = Touching.kept(store, keys.contacts, measured, study)
             if touching is not None:
                 recorder.reuse("contacts")
             else:

@@ -22,7 +22,8 @@ class Shared:
     called
         Its calls and gates.
     otherwise
-        Its calls by gates found in other ways, by kind and variant.
+        Its calls by gates found in other ways, by kind and variant; none where gates are fixed on
+        a statistic, which no other way changes.
     """
 
     called: Called
@@ -49,4 +50,12 @@ def call_together(slides: Sequence[ToCall], study: "Study") -> tuple[Shared, ...
     if study.sensitivity.tables == "none":
         return tuple(Shared(c) for c in called)
     others = called_otherwise(slides, study)
-    return tuple(Shared(c, o) for c, o in zip(called, others, strict=True))
+    return tuple(
+        Shared(c, {way: o for way, o in other.items() if _thresholds(o) != _thresholds(c)})
+        for c, other in zip(called, others, strict=True)
+    )
+
+
+def _thresholds(called: Called) -> list[tuple[str, str, str, float | None]]:
+    """Return what decides the calls: a way that moves none of it is no other way."""
+    return [(g.marker, g.parent, g.statistic, g.threshold) for g in called.gates]

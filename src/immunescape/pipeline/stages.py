@@ -63,7 +63,8 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
     }
     measurements = {
         "labels": labels,
-        "panel": [(slide.index(s.channel), s.marker, s.compartment) for s in panel.measured],
+        # of all stains: one that is no marker may be subtracted, or tell pigment from stain
+        "panel": [(slide.index(s.channel), s.role, s.marker, s.compartment) for s in panel.stains],
         "measure": _settings(study.measure),
         "correction": _settings(study.correction),
         "quality": _settings(study.quality),

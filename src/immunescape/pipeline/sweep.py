@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from immunescape.errors import ImmunescapeError, StudyError
-from immunescape.phenotype import parse_gate
+from immunescape.phenotype import find_spec, parse_gate
 from immunescape.results import SUMMARY_COLUMNS
 from immunescape.study import STEPS, Study, structure_step
 
@@ -75,6 +75,8 @@ def parse_sweep(text: str, study: Study) -> Sweep:
 
 def _gate_changed(study: Study, name: str, value: str) -> Study:
     spec = parse_gate(f"{name}=fixed:{value}")
+    before = find_spec(study.gate, spec.marker, spec.parent, study.gating)
+    spec = dataclasses.replace(spec, statistic=before.statistic)
     others = tuple(g for g in study.gate if (g.marker, g.parent) != (spec.marker, spec.parent))
     return dataclasses.replace(study, gate=(*others, spec))
 

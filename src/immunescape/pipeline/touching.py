@@ -44,7 +44,7 @@ class Touching:
         pixel = measured.pixel_size_um
         contacts = find_contacts(measured.cell_labels, pixel, study.contact, progress=progress)
         growth = {}
-        for um in _lengths(study) if measured.grown else ():
+        for um in _lengths(measured, study):
             with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
                 store = LabelStore.create(Path(folder) / "grown.zarr", pixel)
                 cells = store.add("cells", measured.shape)
@@ -54,13 +54,20 @@ class Touching:
         return cls(contacts.pairs, growth)
 
     @classmethod
-    def kept(cls, store: LabelStore, key: str, study: "Study") -> "Touching | None":
-        """Return what an earlier run kept; None if it kept none for this rule."""
+    def kept(
+        cls, store: LabelStore, key: str, measured: "Measured", study: "Study"
+    ) -> "Touching | None":
+        """Return what an earlier run kept; None if it kept not all of it for this rule."""
         contacts = store.table("contacts", key)
         if contacts is None:
             return None
-        growth = {um: store.table(_name(um), key) for um in _lengths(study)}
-        return cls(contacts, {um: pairs for um, pairs in growth.items() if pairs is not None})
+        growth = {}
+        for um in _lengths(measured, study):
+            pairs = store.table(_name(um), key)
+            if pairs is None:  # it was not asked for other growths
+                return None
+            growth[um] = pairs
+        return cls(contacts, growth)
 
     def keep(self, store: LabelStore, key: str) -> None:
         """Keep the pairs beside the labels."""
@@ -69,8 +76,8 @@ class Touching:
             store.put_table(_name(um), pairs, key)
 
 
-def _lengths(study: "Study") -> tuple[float, ...]:
-    if study.sensitivity.tables != "full":
+def _lengths(measured: "Measured", study: "Study") -> tuple[float, ...]:
+    if study.sensitivity.tables != "full" or not measured.grown:
         return ()
     return tuple(um for um in _GROWN_UM if um != study.segment.grow_um)
 

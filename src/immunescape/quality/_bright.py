@@ -73,14 +73,16 @@ def whole_cells(
         return np.asarray(read[np.ix_(y - y[0], x - x[0])])
 
     blocks = list(iter_blocks(mask.shape, max(int(block_px * pixel_size_um / bin_um), 1)))
-    hit: dict[int, int] = {}
-    size: dict[int, int] = {}
+    parts = []
     for block in blocks:
-        labels = labels_of(block)
-        for count, chosen in ((size, labels), (hit, labels[mask[block.slices]])):
-            for label, number in zip(*np.unique(chosen, return_counts=True), strict=True):
-                count[int(label)] = count.get(int(label), 0) + int(number)
-    whole = np.array([k for k, n in hit.items() if k and n >= _COVERED * size[k]], np.int64)
+        labels = labels_of(block).ravel()
+        found, at = np.unique(labels, return_inverse=True)
+        hit = np.bincount(at, mask[block.slices].ravel(), len(found))
+        parts.append((found, np.bincount(at, minlength=len(found)), hit))
+    label, size, hit = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    whole, at = np.unique(label, return_inverse=True)
+    covered = np.bincount(at, hit) >= _COVERED * np.bincount(at, size)
+    whole = whole[covered & (whole > 0)]
     out = mask.copy()
     for block in blocks if len(whole) else []:
         out[block.slices] |= np.isin(labels_of(block), whole)

@@ -19,6 +19,7 @@ from immunescape.pipeline.calling import Called, ToCall
 from immunescape.pipeline.control import ControlSlide
 from immunescape.pipeline.proposals import proposal_shapes, proposals_table
 from immunescape.pipeline.shared import Shared, call_together
+from immunescape.pipeline.touching import Touching
 from immunescape.regions import Regions
 from immunescape.results import REGION_NAMES, SlideResult
 from immunescape.spatial import (
@@ -26,7 +27,6 @@ from immunescape.spatial import (
     band_table,
     contact_table,
     control_positives,
-    find_contacts,
     region_table,
     sensitivity_table,
     sensitivity_warnings,
@@ -124,9 +124,8 @@ def analyse(
     places = margin.locate(cells.points_um).set_axis(cells.frame.index)
     cells = with_rim_fractions(slide, called, cells.with_columns(places))
     if contacts is None:
-        contacts = find_contacts(
-            measured.cell_labels, measured.pixel_size_um, study.contact, progress=progress
-        ).pairs
+        touching = Touching.found(measured, study, progress)
+        contacts, growth = touching.contacts, growth or touching.growth
     missing = _missing(measured.panel, called)
     cells = add_contact_columns(cells, contacts, missing=missing)
     judged = Judged(slide, called, margin, cells, shared.otherwise, growth or {}, missing)

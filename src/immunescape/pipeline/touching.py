@@ -1,5 +1,6 @@
 """Contacts of a slide, and those of its nuclei grown by other lengths."""
 
+import dataclasses
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,11 @@ class Touching:
     def found(cls, measured: "Measured", study: "Study", progress: Progress = silent) -> "Touching":
         """Find the contacts in the labels; of other growths where the study asks for them."""
         pixel = measured.pixel_size_um
-        contacts = find_contacts(measured.cell_labels, pixel, study.contact, progress=progress)
+        rule = study.contact
+        if measured.grown:
+            # growth bridges what lies between two nuclei; a gap on top would bridge it twice
+            rule = dataclasses.replace(rule, gap_um=0.0)
+        contacts = find_contacts(measured.cell_labels, pixel, rule, progress=progress)
         growth = {}
         for um in _lengths(measured, study):
             with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
@@ -50,7 +55,7 @@ class Touching:
                 cells = store.add("cells", measured.shape)
                 assert measured.nuclei is not None
                 grow_cells(measured.nuclei, cells, pixel, um)
-                growth[um] = find_contacts(cells, pixel, study.contact).pairs
+                growth[um] = find_contacts(cells, pixel, rule).pairs
         return cls(contacts.pairs, growth)
 
     @classmethod

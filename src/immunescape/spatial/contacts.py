@@ -28,7 +28,8 @@ class ContactParams(Params):
     gap_um
         Widest strip of background between two cells, in µm, across which they still share an
         edge. Segmentation often leaves such a strip where two cells lie side by side; 0 asks
-        for labels that meet.
+        for labels that meet. Cells grown here from nuclei leave none: they meet wherever both
+        reach, and are asked to.
     block_px
         Edge of the blocks in which the label image is read, in pixels; the result does not
         depend on it.

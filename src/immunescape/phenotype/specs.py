@@ -37,8 +37,9 @@ class GateParams(Params):
         intensity, once two populations are there. ``tail``: the gap above the negative cells,
         for positive cells that are rare; also used where the other two find nothing.
     membrane_statistic
-        What membrane markers are gated on: ``unshared``, the mean of the part of the rim that no
-        brighter neighbour shares; ``mean`` of the whole rim; ``p35``, its 35th percentile.
+        What membrane markers are gated on: ``unshared``, the mean of the brightest quarter of the
+        part of the rim that no brighter neighbour shares; ``mean`` of the whole rim; ``p35``, its
+        35th percentile.
     positive_rim_fraction
         Share of its own rim from which a cell counts as positive where the positive part of the
         rim is looked at; partial staining counts.

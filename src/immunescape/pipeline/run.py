@@ -173,7 +173,9 @@ def _run(
             result = judge(measured, touching, quick or study)
         if sweeps:
             with recorder.step("sweep"):
-                swept = sweep_table(sweeps, lambda other: _swept(job, other, measured, judge))
+                swept = sweep_table(
+                    sweeps, lambda other: _swept(job, other, measured, touching, judge)
+                )
             result = dataclasses.replace(result, tables={**result.tables, "sweep": swept})
         warnings = tuple(dict.fromkeys((*opened.warnings, *measured.warnings, *result.warnings)))
         provenance = _provenance(study, opened, measured, keys, recorder, warnings)
@@ -232,6 +234,7 @@ def _swept(
     job: Job,
     study: "Study",
     measured: Measured,
+    touching: Touching,
     judge: Callable[[Measured, "Touching", "Study"], "SlideResult"],
 ) -> "SlideResult":
     """Return the result of a slide under another study; only what it changes is made again."""
@@ -241,7 +244,9 @@ def _swept(
     )
     other = job.with_study(study)
     if other.keys.measurements == job.keys.measurements:
-        return judge(measured, Touching.found(measured, study), study)
+        if other.keys.contacts != job.keys.contacts:
+            touching = Touching.found(measured, study)
+        return judge(measured, touching, study)
     with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
         store = LabelStore.create(Path(folder) / STORE, job.opened.slide.pixel_size_um)
         recorder = Recorder()

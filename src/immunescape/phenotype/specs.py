@@ -210,6 +210,15 @@ def find_spec(
 
     The last gate set for exactly this parent wins, then the last one for ``all``, then the
     automatic method.
+
+    Parameters
+    ----------
+    specs
+        Gates that the study sets.
+    marker, parent
+        What is to be gated, on which cells.
+    params
+        Holds the automatic method.
     """
     for wanted in (parent, "all"):
         for spec in reversed(specs):

@@ -116,7 +116,17 @@ def _shows(slide: ToCall, column: str) -> bool:
 
 
 def with_rim_fractions(slide: ToCall, called: Called, cells: "CellTable") -> "CellTable":
-    """Fill in which share of its own rim of each cell is above the gate of its parent."""
+    """Fill in which share of its own rim of each cell is above the gate of its parent.
+
+    Parameters
+    ----------
+    slide
+        Holds the sectors of the rims.
+    called
+        Holds the gates, and who belongs to which parent.
+    cells
+        Where ``<marker>_membrane_fraction`` is filled in; a cell of unknown parent has none.
+    """
     rims = slide.measured.rims
     if rims is None:
         return cells

@@ -140,7 +140,19 @@ def call_cells(slides: Sequence[ToCall], study: "Study") -> tuple[Called, ...]:
 
 
 def recall(called: Called, cells: CellTable, gates: tuple[Gate, ...], study: "Study") -> Calls:
-    """Call the cells of a slide again by other gates; its tumour region stays."""
+    """Call the cells of a slide again by other gates; its tumour region stays.
+
+    Parameters
+    ----------
+    called
+        As they were called, with the region and the calls made elsewhere.
+    cells
+        Measured cells.
+    gates
+        The other gates, of all parents.
+    study
+        Holds the rules.
+    """
     return call_phenotypes(
         cells, gates, study.rule, inside_tumour=called.inside, imported=called.imported
     )
@@ -217,6 +229,13 @@ def with_gates(study: "Study", gates: tuple[Gate, ...]) -> "Study":
 
     Thresholds that a person set, and markers that have none, stay as the study has them. A method
     that a person set gives way to what it found in the cells of all slides.
+
+    Parameters
+    ----------
+    study
+        As it was given.
+    gates
+        What one slide was called by.
     """
     fixed = tuple(
         GateSpec(

@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Plane, Progress, iter_blocks, silent
+from immunescape.blocks import Plane, Progress, silent
 from immunescape.errors import LabelsError
 from immunescape.io.labels import LabelStore
 from immunescape.margin import GridMask, analysed_tissue, tissue_mask
 from immunescape.measure import measure_cells, split_rims
 from immunescape.panel import require_nuclear
+from immunescape.pipeline.kept import PROPOSALS, RIMS, copy_plane, packed
 from immunescape.pipeline.provenance import Recorder
-from immunescape.quality import (
-    ISSUES,
-    assess_quality,
-    correct_slide,
-    looks_mixed,
-    stain_check,
-)
+from immunescape.quality import assess_quality, correct_slide, looks_mixed, stain_check
 from immunescape.segment import grow_cells, segment_nuclei
 
 if TYPE_CHECKING:
@@ -35,20 +30,12 @@ if TYPE_CHECKING:
     from immunescape.study import Study
 
 __all__ = [
-    "PROPOSALS",
-    "RIMS",
     "Labelled",
     "Measured",
-    "copy_plane",
     "label_slide",
     "measure_labelled",
     "measure_slide",
-    "unpacked",
 ]
-
-RIMS = "rims"
-PROPOSALS = "proposals"
-_COPY_PX = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,27 +301,3 @@ def measure_labelled(
         ),
         label_warnings=labelled.warnings,
     )
-
-
-def packed(
-    proposals: Mapping[str, npt.NDArray[np.bool_]], shape: tuple[int, int]
-) -> npt.NDArray[np.int32]:
-    """Return proposals as one image, a bit each in the order of ``ISSUES``."""
-    image = np.zeros(shape, np.int32)
-    for name, mask in proposals.items():
-        image |= mask.astype(np.int32) << ISSUES.index(name)
-    return image
-
-
-def unpacked(image: npt.NDArray[np.int32], tissue: GridMask) -> dict[str, GridMask]:
-    """Return the proposals of an image of bits; those that are nowhere are left out."""
-    masks = {name: (image >> bit) & 1 > 0 for bit, name in enumerate(ISSUES)}
-    return {name: tissue.with_mask(mask) for name, mask in masks.items() if mask.any()}
-
-
-def copy_plane(source: Plane, target: Any, progress: Progress = silent) -> None:
-    """Copy a label image block by block."""
-    blocks = list(iter_blocks((source.shape[-2], source.shape[-1]), _COPY_PX))
-    for done, block in enumerate(blocks, start=1):
-        target[block.slices] = source[block.slices]
-        progress("import labels", done, len(blocks))

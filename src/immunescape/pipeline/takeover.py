@@ -14,14 +14,8 @@ from immunescape.io.output import NO_ROOM
 from immunescape.io.tables import read_cells
 from immunescape.margin import GridMask
 from immunescape.pipeline.inputs import Opened
-from immunescape.pipeline.measured import (
-    PROPOSALS,
-    RIMS,
-    Labelled,
-    Measured,
-    copy_plane,
-    unpacked,
-)
+from immunescape.pipeline.kept import PROPOSALS, RIMS, copy_plane, unpacked
+from immunescape.pipeline.measured import Labelled, Measured
 from immunescape.pipeline.outputs import STORE
 from immunescape.pipeline.stages import Earlier
 

@@ -23,7 +23,9 @@ from immunescape.study import Study
 
 def words(folder: Path, *more: str) -> list[str]:
     slide, labels = folder / "slide.ome.tif", folder / "cells.tif"
-    return ["run", str(slide), "--labels", str(labels), "-o", str(folder / "out"), "-q", *more]
+    quick = ("--sensitivity.tables", "none", "--gating.bootstrap-draws", "0")
+    out = str(folder / "out")
+    return ["run", str(slide), "--labels", str(labels), "-o", out, "-q", *quick, *more]
 
 
 @pytest.fixture(scope="module")

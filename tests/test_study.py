@@ -72,3 +72,33 @@ def test_a_study_that_cannot_be_read_is_named_without_its_folder(tmp_path):
     with pytest.raises(StudyError, match=r"study\.toml is no text") as caught:
         read_study(folder)
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[quality]\nexclude = "no"\n', "exclude: 'no' is neither true nor false"),
+        ("[quality]\nexclude = 1\n", "exclude: 1 is neither true nor false"),
+        ("[summary]\nmin_cells = 20.9\n", "min_cells: 20.9 is no whole number"),
+        ("[summary]\nmin_cells = true\n", "min_cells: True is no number"),
+        ('[margin]\nwidth_um = "40"\n', "width_um: '40' is no number"),
+        ('[tissue]\nmethod = "hole"\n', "method: 'hole' is none of image, whole"),
+        ("seed = 1.5\n", "seed: 1.5 is no whole number"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(tmp_path, text, says):
+    """Python reads the word no as true, and 20.9 as the whole number 20."""
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    with pytest.raises(StudyError) as error:
+        read_study(path)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_whole_number_serves_where_a_fraction_may_stand(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text("[margin]\nwidth_um = 40\n[summary]\nmin_cells = 20.0\n")
+    study = read_study(path)
+    assert (study.margin.width_um, study.summary.min_cells) == (40.0, 20)
+    assert isinstance(study.summary.min_cells, int)

@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import cattrs
 import tomlkit
@@ -138,7 +138,48 @@ class Study:
 
 @cache
 def _converter() -> cattrs.Converter:
-    return cattrs.Converter(forbid_extra_keys=True, omit_if_default=False)
+    """Return what turns plain values into parameters; a value of another kind is refused.
+
+    Python would read the word "no" as true and 20.9 as the whole number 20.
+    """
+    converter = cattrs.Converter(forbid_extra_keys=True, omit_if_default=False)
+    converter.register_structure_hook(bool, lambda value, _: _truth(value))
+    converter.register_structure_hook(int, lambda value, _: _whole(value))
+    converter.register_structure_hook(float, lambda value, _: _number(value))
+    converter.register_structure_hook_func(
+        _is_choice, lambda value, kind: _choice(value, get_args(kind))
+    )
+    return converter
+
+
+def _is_choice(kind: object) -> bool:
+    origin: object = get_origin(kind)
+    return origin is Literal
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise StudyError(f"{value!r} is neither true nor false; give one of the two")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise StudyError(f"{value!r} is no number; give one")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    number = _number(value)
+    if not number.is_integer():
+        raise StudyError(f"{value!r} is no whole number; give one")
+    return int(value)
+
+
+def _choice(value: Any, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise StudyError(f"{value!r} is none of {', '.join(map(str, choices))}; give one of them")
+    return value
 
 
 def read_study(path: Path) -> Study:

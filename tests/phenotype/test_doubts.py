@@ -41,6 +41,27 @@ def gate(own, control=None, *others, spec=SPEC, params=QUICK):
     return fit_gate(own, control, spec, "pdl1_membrane_mean", params, others=mates)
 
 
+# Values given by hand
+
+
+@pytest.mark.parametrize(("value", "side"), [(5000.0, "above"), (0.01, "below"), (-3.0, "below")])
+def test_a_threshold_beyond_every_cell(value, side):
+    spec = GateSpec("pdl1", "tumour", "fixed", value)
+    found = gate(draw(0, *TWO), draw(1, *ONE), spec=spec)
+    assert (found.source, found.threshold) == ("fixed", value)
+    assert found.note == f"the threshold lies {side} every cell of the slide"
+    assert gate_warnings([found]) == (f"the gate of pdl1 on tumour cells: {found.note}",)
+
+
+def test_a_threshold_above_tumour_cells_alone_is_nothing_odd():
+    """No PD-L1+ tumour cell beside positive others is what the question is about."""
+    spec = GateSpec("pdl1", "tumour", "fixed", 40.0)
+    dim = np.linspace(5.0, 15.0, 100)
+    assert gate(dim, draw(1, *TWO), spec=spec).note == ""
+    assert gate(dim, None, spec=spec).note != ""
+    assert gate(np.full(3, np.nan), None, spec=spec).note == ""
+
+
 # Slides that share a gate
 
 

@@ -65,8 +65,9 @@ def test_a_gate_from_a_file_keeps_its_range_and_whether_it_is_confirmed(written)
         "marker,parent,threshold,confirmed\nPDL1,tumour,3.6,TRUE\n",
         "\ufeffmarker;parent;threshold;confirmed\r\npdl1;Tumour;3,6;yes\r\n\r\n",
         'note,threshold,marker,parent,confirmed,mine\n"a, b",3.6, pdl1 ,tumour,1,x\n,,,,,\n',
+        "marker\tparent\tthreshold\tconfirmed\npdl1\ttumour\t3,6\ttrue\n",
     ],
-    ids=["comma", "semicolon, decimal comma, BOM", "other columns"],
+    ids=["comma", "semicolon, decimal comma, BOM", "other columns", "tab"],
 )
 def test_tables_of_people_are_read(tmp_path, text):
     path = tmp_path / "mine.csv"
@@ -97,6 +98,7 @@ def test_a_threshold_moved_out_of_its_range_loses_the_range(tmp_path):
         ("marker,threshold,confirmed\ncd8,1,perhaps\n", "confirmed is 'perhaps'; give true or"),
         ("marker,threshold,statistic\ncd8,1,pdl1_cell_mean\n", "the statistic 'pdl1_cell_mean'"),
         ("marker,threshold\ncd8,1,5\n", "row 1: 3 values for 2 columns"),
+        ("marker,threshold,Threshold\ncd8,1,5\n", "has the column threshold more than once"),
         ("marker,threshold\ncd8,inf\n", "give a number"),
         ('marker,threshold\n"cd8,1\n', "cannot be read as a table"),
     ],
@@ -107,6 +109,7 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path, text, says):
     with pytest.raises(StudyError) as caught:
         read_gates(path)
     assert says in str(caught.value)
+    assert str(caught.value).count("gates.csv, row") <= 1
     assert "\n" not in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
 

@@ -1,5 +1,7 @@
 """A control slide, or control tissue on the slide, vouches for stains that the tumour cannot."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from tests.slides import drawn_labels, square, write_geojson, write_labels, write_slide
@@ -97,3 +99,23 @@ def test_what_is_no_control_is_named(tmp_path):
     (bad / "gates.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ControlError, match="no columns marker"):
         read_control(bad)
+
+
+def test_a_slide_cannot_vouch_for_its_own_stains(tmp_path, capsys):
+    folder = run(tmp_path / "alone")
+    before = (folder / "summary.csv").read_bytes()
+    words = [
+        "run", str(tmp_path / "alone" / "slide.ome.tif"), "-o", str(tmp_path / "alone" / "out"),
+        "--labels", str(tmp_path / "alone" / "cells.tif"), "--control", str(folder),
+    ]  # fmt: skip
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the control slide slide is the slide itself" in line
+    assert (folder / "summary.csv").read_bytes() == before
+
+
+def test_a_control_folder_given_as_a_dot_keeps_its_name(tmp_path, monkeypatch):
+    """Otherwise the study of the result would name an absolute path."""
+    monkeypatch.chdir(control(tmp_path / "tonsil", 40, 60))
+    for given in (".", "gates.csv", "../tonsil"):
+        assert read_control(Path(given)).within == "tonsil/gates.csv"

@@ -6,6 +6,7 @@ from tests.slides import drawn_labels, square, write_geojson, write_labels, writ
 
 from immunescape.cli import main
 from immunescape.errors import ImmunescapeError, StudyError
+from immunescape.phenotype import GateSpec
 from immunescape.pipeline import parse_sweep
 from immunescape.results import SUMMARY_COLUMNS
 from immunescape.study import Study
@@ -69,6 +70,10 @@ def test_a_run_without_a_sweep_leaves_none(tmp_path):
         ("margin.width_um=wide", "margin.width_um"),
         ("pdl1@nowhere=3", "nowhere"),
         ("pdl1@tumour=high", "no number"),
+        ("quality.exclude=no", "'no' is neither true nor false"),
+        ("quality.exclude=True", "'True' is neither true nor false"),
+        ("summary.min_cells=20.5", "20.5 is no whole number"),
+        ("tissue.method=hole", "'hole' is none of image, whole"),
     ],
 )
 def test_what_cannot_be_swept_is_named(text, told):
@@ -81,3 +86,22 @@ def test_what_cannot_be_swept_is_named(text, told):
 def test_flags_may_be_written_with_hyphens():
     (study,) = parse_sweep("margin.width-um=40", Study()).studies
     assert study.margin.width_um == 40
+
+
+def test_a_gate_of_no_marker_of_the_slide_is_refused(tmp_path, capsys):
+    """Every row would be the same, and nothing would say why."""
+    for name in ("seed", "ki67@tumour"):
+        assert main([*words(tmp_path), "--sweep", f"{name}=1,2"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"'{name}'" in line
+        assert "cd8" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_swept_gate_for_all_cells_goes_before_those_of_some():
+    """Otherwise its thresholds would hold for no tumour cell."""
+    study = Study(gate=(GateSpec("pdl1", "tumour", "fixed", 3.0), GateSpec("cd8")))
+    (other,) = parse_sweep("pdl1=5", study).studies
+    assert [(g.marker, g.parent) for g in other.gate] == [("cd8", "all"), ("pdl1", "all")]
+    (other,) = parse_sweep("pdl1@non_tumour=5", study).studies
+    assert len(other.gate) == 3

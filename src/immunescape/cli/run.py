@@ -159,16 +159,22 @@ def run(
     )  # fmt: skip
     with show_progress(quiet=quiet) as progress:
         result = run_slide(
-            inputs, out, chosen, csv=csv, overwrite=overwrite, sweeps=sweeps, progress=progress
-        )
+            inputs, out, chosen, csv=csv, overwrite=overwrite, sweeps=sweeps,
+            notes=from_file.notes, progress=progress,
+        )  # fmt: skip
     if not quiet:
         print(headline_tables({result.name: result.tables}))
-        for warning in (*from_file.notes, *result.warnings):
+        for warning in result.warnings:
             print(f"warning: {warning}")
     return 0
 
 
 def _merged(base: tuple[GateSpec, ...], own: tuple[GateSpec, ...]) -> tuple[GateSpec, ...]:
-    """Return gates of two sources; those of the second go before."""
+    """Return gates of two sources; those of the second go before.
+
+    A gate of the second for all cells of a marker replaces those of the first for some of them.
+    """
     replaced = {(g.marker, g.parent) for g in own}
-    return (*(g for g in base if (g.marker, g.parent) not in replaced), *own)
+    whole = {g.marker for g in own if g.parent == "all"}
+    kept = (g for g in base if g.marker not in whole and (g.marker, g.parent) not in replaced)
+    return (*kept, *own)

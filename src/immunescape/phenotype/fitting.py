@@ -106,7 +106,7 @@ def fit_gate(
     base = Gate(spec.marker, parent, statistic, spec.method, "missing", None)
     if spec.method == "fixed":
         known = "file" if spec.source == "file" else "fixed"
-        return _given(base, spec, source=known)
+        return _given(base, spec, _beyond(spec, values, control), source=known)
     here = Slidemate(_group(values), None if control is None else _group(control))
     kept = comparable(here, others, params.min_cells)
     note = _left_out(len(others) - len(kept), len(others), shared_by)
@@ -139,6 +139,19 @@ def _given(base: Gate, spec: GateSpec, note: str = "", source: str = "fixed") ->
         gate_low=spec.gate_low, gate_high=spec.gate_high,
         confirmed=spec.confirmed or spec.source == "study",
     )  # fmt: skip
+
+
+def _beyond(
+    spec: GateSpec, own: Group | npt.ArrayLike, control: Group | npt.ArrayLike | None
+) -> str:
+    """Tell of a given value that parts no cells of the slide, as one in other units does."""
+    seen = np.concatenate([_group(v).values for v in (own, control) if v is not None])
+    seen = seen[np.isfinite(seen)]
+    assert spec.value is not None
+    if not len(seen) or seen.min() <= spec.value <= seen.max():
+        return ""
+    side = "above" if spec.value > seen.max() else "below"
+    return f"the threshold lies {side} every cell of the slide"
 
 
 class _Search:

@@ -47,8 +47,8 @@ def load_gates(path: str | Path) -> GateFile:
     Parameters
     ----------
     path
-        Text with a header, its columns parted by commas, or by semicolons and then perhaps with
-        decimal commas, with or without a byte order mark. ``marker`` and ``threshold`` are
+        Text with a header, its columns parted by commas, or by semicolons or tabs and then perhaps
+        with decimal commas, with or without a byte order mark. ``marker`` and ``threshold`` are
         needed; ``parent`` (``all`` where it is absent or empty), ``statistic``, ``gate_low,
         gate_high, confirmed, source`` are read; other columns are ignored.
 
@@ -60,7 +60,7 @@ def load_gates(path: str | Path) -> GateFile:
         row 1.
     """
     path = Path(path)
-    rows, semicolons = _rows(path)
+    rows, comma = _rows(path)
     specs: list[GateSpec] = []
     notes = []
     for number, row in enumerate(rows, start=1):
@@ -72,22 +72,23 @@ def load_gates(path: str | Path) -> GateFile:
             raise StudyError(
                 f"{where}: parent is {row['parent']!r}; give one of {', '.join(PARENTS)}"
             )
-        value = _number(row, "threshold", where, semicolons)
+        value = _number(row, "threshold", where, comma)
         if value is None or source in _SKIPPED:
             why = source if source in _SKIPPED else "without a threshold"
             notes.append(f"{where}: {marker}@{parent} is {why} and sets no gate")
             continue
         if any(s.marker == marker and s.parent == parent for s in specs):
             raise StudyError(f"{where}: {marker}@{parent} has a row above; remove one of them")
-        low, high = (_number(row, c, where, semicolons) for c in ("gate_low", "gate_high"))
+        low, high = (_number(row, c, where, comma) for c in ("gate_low", "gate_high"))
         if (low is not None and low > value) or (high is not None and high < value):
             low = high = None
             notes.append(f"{where}: the range of {marker}@{parent} does not hold its threshold")
+        confirmed = _confirmed(row, where)
         try:
             specs.append(
                 GateSpec(
                     marker, parent, "fixed", value, row.get("statistic", ""), low, high,
-                    _confirmed(row, where), "file",
+                    confirmed, "file",
                 )
             )  # fmt: skip
         except StudyError as error:
@@ -98,21 +99,24 @@ def load_gates(path: str | Path) -> GateFile:
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], bool]:
-    """Return the rows as text by column, and whether semicolons part them."""
+    """Return the rows as text by column, and whether a comma may be a decimal one."""
     if not path.is_file():
         raise StudyError(f"{path.name} is no file; pass a table such as gates.csv")
     try:
         text = path.read_text(encoding="utf-8-sig")
         head = text.partition("\n")[0]
-        semicolons = head.count(";") > head.count(",")
-        lines = list(
-            csv.reader(text.splitlines(), delimiter=";" if semicolons else ",", strict=True)
-        )
+        delimiter = max(",;\t", key=head.count)
+        lines = list(csv.reader(text.splitlines(), delimiter=delimiter, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise StudyError(
             f"{path.name} cannot be read as a table; save it as CSV in UTF-8"
         ) from error
     columns = [c.strip().lower() for c in lines[0]] if lines else []
+    twice = [c for c in dict.fromkeys(columns) if c and columns.count(c) > 1]
+    if twice:
+        raise StudyError(
+            f"{path.name} has the column {twice[0]} more than once; remove one of them"
+        )
     for column in _NEEDED:
         if column not in columns:
             raise StudyError(
@@ -128,7 +132,7 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], bool]:
             )
         values = [c.strip() for c in line] + [""] * (len(columns) - len(line))
         rows.append(dict(zip(columns, values, strict=False)))
-    return rows, semicolons
+    return rows, delimiter != ","
 
 
 def _number(row: dict[str, str], column: str, where: str, comma: bool) -> float | None:

@@ -138,7 +138,9 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
         )
         warnings += _unused(inputs.annotations, annotations)
         warnings += _off_slide(inputs.annotations, annotations, slide)
-    control = None if inputs.control is None else read_control(inputs.control)
+    control = None
+    if inputs.control is not None:
+        control = read_control(inputs.control, slide_file.sha256)
     roles = [("annotations", inputs.annotations)]
     roles += [("labels", path) for path in inputs.labels] + [("calls", inputs.calls)]
     files = tuple(_hashed(role, path) for role, path in roles if path is not None)

@@ -20,7 +20,7 @@ from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, wr
 from immunescape.pipeline.provenance import Recorder, versions
 from immunescape.pipeline.shared import Shared, call_together
 from immunescape.pipeline.stages import StageKeys, earlier_result
-from immunescape.pipeline.sweep import Sweep, sweep_table
+from immunescape.pipeline.sweep import Sweep, check_swept, sweep_table
 from immunescape.pipeline.takeover import labelled_before, measured_before, taken_over
 from immunescape.pipeline.touching import Touching
 
@@ -39,6 +39,7 @@ def run_slide(
     csv: bool = False,
     overwrite: bool = False,
     sweeps: tuple[Sweep, ...] = (),
+    notes: tuple[str, ...] = (),
     progress: Progress = silent,
 ) -> "SlideResult":
     """Analyse one slide and write its result folder ``out/<slide name>/``.
@@ -57,6 +58,8 @@ def run_slide(
         Make everything again, whatever the folder holds.
     sweeps
         Parameters to vary; the summaries go to ``sweep.csv``.
+    notes
+        What was noticed while the study was read; told with the warnings.
     progress
         Called as the work goes on.
 
@@ -74,6 +77,9 @@ def run_slide(
     recorder = Recorder()
     with recorder.step("open"):
         job = open_job(inputs, out, study)
+        check_swept(sweeps, job.opened.panel, job.opened.slide.name)
+    opened = dataclasses.replace(job.opened, warnings=(*notes, *job.opened.warnings))
+    job = dataclasses.replace(job, opened=opened)
     return _run(job, recorder, csv=csv, overwrite=overwrite, sweeps=sweeps, progress=progress)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from immunescape.errors import ImmunescapeError, StudyError
+from immunescape.panel import Panel
 from immunescape.phenotype import find_spec, parse_gate
 from immunescape.results import SUMMARY_COLUMNS
 from immunescape.study import STEPS, Study, structure_step
@@ -16,7 +17,7 @@ from immunescape.study import STEPS, Study, structure_step
 if TYPE_CHECKING:
     from immunescape.results import SlideResult
 
-__all__ = ["SWEEP_COLUMNS", "Sweep", "parse_sweep", "sweep_table"]
+__all__ = ["SWEEP_COLUMNS", "Sweep", "check_swept", "parse_sweep", "sweep_table"]
 
 SWEEP_COLUMNS = ("parameter", "parameter_value", *SUMMARY_COLUMNS)
 
@@ -77,7 +78,9 @@ def _gate_changed(study: Study, name: str, value: str) -> Study:
     spec = parse_gate(f"{name}=fixed:{value}")
     before = find_spec(study.gate, spec.marker, spec.parent, study.gating)
     spec = dataclasses.replace(spec, statistic=before.statistic)
-    others = tuple(g for g in study.gate if (g.marker, g.parent) != (spec.marker, spec.parent))
+    others = tuple(
+        g for g in study.gate if g.marker != spec.marker or spec.parent not in ("all", g.parent)
+    )
     return dataclasses.replace(study, gate=(*others, spec))
 
 
@@ -101,6 +104,24 @@ def _step_changed(study: Study, name: str, value: str) -> Study:
     except ImmunescapeError as error:
         raise StudyError(f"the sweep of {step}.{parameter}: {error}") from error
     return dataclasses.replace(study, **{step: new})
+
+
+def check_swept(sweeps: tuple[Sweep, ...], panel: Panel, slide_name: str) -> None:
+    """Refuse a sweep of a gate whose marker the slide does not show: it would change nothing.
+
+    Raises
+    ------
+    StudyError
+        Naming the marker and those of the slide.
+    """
+    known = [stain.marker for stain in panel.markers]
+    for sweep in sweeps:
+        marker = sweep.parameter.partition("@")[0].strip().lower()
+        if "." not in sweep.parameter and marker not in known:
+            raise StudyError(
+                f"the sweep names {sweep.parameter!r}, no marker of {slide_name}, which has "
+                f"{', '.join(known) or 'none'}; {_FORM}"
+            )
 
 
 def sweep_table(

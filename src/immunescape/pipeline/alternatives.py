@@ -166,7 +166,11 @@ def alternatives(judged: Judged, study: "Study") -> Iterator[Alternative]:
 
 def _statistics(judged: Judged, study: "Study") -> Iterator[Alternative]:
     """Gate on other statistics, by another method, and by how much of the rim is positive."""
-    for (kind, name), called in judged.otherwise.items():
+    pdl1 = [gate for gate in judged.called.gates if gate.marker == "pdl1"]
+    given = bool(pdl1) and all(gate.source == "imported" for gate in pdl1)
+    # calls that were all imported rest on no gate: found otherwise, it would change nothing
+    gated = not (given and judged.called.phenotypes_given)
+    for (kind, name), called in judged.otherwise.items() if gated else ():
         yield Alternative(kind, name, _with_calls(judged.cells, called.calls.cells), None)
     fractions = "pdl1_membrane_fraction"
     if fractions in judged.cells and bool(judged.cells[fractions].notna().any()):
@@ -179,7 +183,7 @@ def _statistics(judged: Judged, study: "Study") -> Iterator[Alternative]:
 def _gate_ends(judged: Judged, study: "Study") -> Iterator[Alternative]:
     """Move the gates of PD-L1, then of CD8, to either end of their range."""
     gates = judged.called.gates
-    for marker in ("pdl1", "cd8"):
+    for marker in ("pdl1",) if judged.called.phenotypes_given else ("pdl1", "cd8"):
         for end in ("low", "high"):
             moved = tuple(_at(gate, end) if gate.marker == marker else gate for gate in gates)
             if moved == gates:

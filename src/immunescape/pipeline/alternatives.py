@@ -77,11 +77,14 @@ class Judged:
 
 
 def called_otherwise(
-    slides: Sequence[ToCall], study: "Study"
+    slides: Sequence[ToCall],
+    study: "Study",
+    known: "Mapping[tuple[str, str], tuple[Gate, ...]] | None" = None,
 ) -> tuple[Mapping[tuple[str, str], Called], ...]:
     """Call the cells of slides again by each other statistic of the membrane, and method.
 
-    Only the calls are of interest: no range is estimated for these gates.
+    Only the calls are of interest: no range is estimated for these gates. Those that are
+    `known` for a single slide are not fitted again.
 
     Returns
     -------
@@ -100,7 +103,8 @@ def called_otherwise(
     found: list[dict[tuple[str, str], Called]] = [{} for _ in slides]
     for way, gating in ways.items():
         gating = dataclasses.replace(gating, bootstrap_draws=0)
-        other = call_cells(slides, dataclasses.replace(study, gating=gating))
+        there = (known or {}).get(way)
+        other = call_cells(slides, dataclasses.replace(study, gating=gating), there)
         for mine, called in zip(found, other, strict=True):
             mine[way] = called
     return tuple(found)

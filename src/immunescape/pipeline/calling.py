@@ -98,7 +98,9 @@ class Called:
         return self.imported is not None and self.imported.has_phenotype
 
 
-def call_cells(slides: Sequence[ToCall], study: "Study") -> tuple[Called, ...]:
+def call_cells(
+    slides: Sequence[ToCall], study: "Study", known: tuple[Gate, ...] | None = None
+) -> tuple[Called, ...]:
     """Gate the lineage markers, find the tumour region, then gate what depends on both.
 
     Parameters
@@ -109,6 +111,8 @@ def call_cells(slides: Sequence[ToCall], study: "Study") -> tuple[Called, ...]:
         a slide has none of its own.
     study
         Gates, rules and parameters.
+    known
+        Gates that one slide is known to have; none is fitted then.
 
     Returns
     -------
@@ -120,6 +124,10 @@ def call_cells(slides: Sequence[ToCall], study: "Study") -> tuple[Called, ...]:
         use & ~s.measured.in_excluded_proposals() for use, s in zip(usable, slides, strict=True)
     ]
     imported = [_imported(s) for s in slides]
+    if known is not None:
+        (slide,), (use,), (given,) = slides, usable, imported
+        first = tuple(gate for gate in known if gate.parent == "all")
+        return (_called(slide, _place(slide, first, given, use, study), known, study),)
     pools = _pools([s.measured.cells for s in slides], usable, study)
     lineage = [
         gate_lineage(
@@ -208,6 +216,12 @@ def _by_parent(
         placed.calls.cells, measured.panel, study.gate, study.gating, imported=placed.imported,
         fit_on=use, pool=pool, seed=study.seed,
     )  # fmt: skip
+    return _called(slide, placed, gates, study)
+
+
+def _called(slide: ToCall, placed: Called, gates: tuple[Gate, ...], study: "Study") -> Called:
+    """Call every cell by all gates, and say what a reader should know of them."""
+    measured = slide.measured
     calls = recall(placed, measured.cells, gates, study)
     derived = placed.tumour_source == "derived"
     return dataclasses.replace(

@@ -25,6 +25,7 @@ from immunescape.pipeline.takeover import labelled_before, measured_before, take
 from immunescape.pipeline.touching import Touching
 
 if TYPE_CHECKING:
+    from immunescape.phenotype import Gate
     from immunescape.results import SlideResult
     from immunescape.study import Study
 
@@ -168,10 +169,19 @@ def _run(
             "pass --overwrite to replace it, or another folder with -o"
         )
 
+    fitted = {earlier.keys.gates: earlier.gates} if earlier else {}
+
     def judge(measured: Measured, touching: Touching, by: "Study") -> "SlideResult":
+        together = shared
+        if together is None:
+            key = job.with_study(by).keys.gates
+            unproposed = dataclasses.replace(measured, exclude_proposed=by.quality.exclude)
+            slides = [ToCall(unproposed, opened.annotations, opened.calls)]
+            (together,) = call_together(slides, by, fitted.get(key))
+            fitted[key] = {**fitted.get(key, {}), **together.gates}
         return analyse(
-            measured, by, opened.annotations, calls=opened.calls, contacts=touching.contacts,
-            growth=touching.growth, shared=shared, control=opened.control, progress=progress,
+            measured, by, opened.annotations, contacts=touching.contacts, growth=touching.growth,
+            shared=together, control=opened.control, progress=progress,
         )  # fmt: skip
 
     def conclude(measured: Measured, touching: Touching) -> "SlideResult":
@@ -184,7 +194,11 @@ def _run(
                 )
             result = dataclasses.replace(result, tables={**result.tables, "sweep": swept})
         warnings = tuple(dict.fromkeys((*opened.warnings, *measured.warnings, *result.warnings)))
-        provenance = _provenance(study, opened, measured, keys, recorder, warnings)
+        own = shared is None
+        provenance = _provenance(
+            study, opened, measured, keys if own else dataclasses.replace(keys, gates=""),
+            fitted[keys.gates] if own else {}, recorder, warnings,
+        )  # fmt: skip
         return dataclasses.replace(result, provenance=provenance, warnings=warnings)
 
     kept = job.kept if quick is None else job.with_study(quick).kept
@@ -271,6 +285,7 @@ def _provenance(
     opened: Opened,
     measured: Measured,
     keys: StageKeys,
+    gates: "Mapping[tuple[str, str], tuple[Gate, ...]]",
     recorder: Recorder,
     warnings: tuple[str, ...],
 ) -> Mapping[str, object]:
@@ -288,6 +303,10 @@ def _provenance(
         "warnings": list(warnings),
         "stages": {
             "keys": dataclasses.asdict(keys),
+            "gates": [
+                {"kind": kind, "variant": variant, "gates": [vars(gate) for gate in found]}
+                for (kind, variant), found in gates.items()
+            ],
             "measured_columns": list(measured.cells.frame.columns),
             "warnings": list(measured.warnings),
             "label_warnings": list(measured.label_warnings),

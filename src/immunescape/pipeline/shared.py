@@ -8,9 +8,13 @@ from immunescape.pipeline.alternatives import called_otherwise
 from immunescape.pipeline.calling import Called, ToCall, call_cells
 
 if TYPE_CHECKING:
+    from immunescape.phenotype import Gate
     from immunescape.study import Study
 
-__all__ = ["Shared", "call_together"]
+__all__ = ["MAIN", "Shared", "call_together"]
+
+MAIN = ("main", "")
+"""Under this name stand the gates that the result was made with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +28,20 @@ class Shared:
     otherwise
         Its calls by gates found in other ways, by kind and variant; none where gates are fixed on
         a statistic, which no other way changes.
+    gates
+        All gates by kind and variant; those of the slide itself under ``MAIN``.
     """
 
     called: Called
     otherwise: Mapping[tuple[str, str], Called] = field(default_factory=dict)
+    gates: "Mapping[tuple[str, str], tuple[Gate, ...]]" = field(default_factory=dict)
 
 
-def call_together(slides: Sequence[ToCall], study: "Study") -> tuple[Shared, ...]:
+def call_together(
+    slides: Sequence[ToCall],
+    study: "Study",
+    known: "Mapping[tuple[str, str], tuple[Gate, ...]] | None" = None,
+) -> tuple[Shared, ...]:
     """Call the cells of slides that were stained alike.
 
     Parameters
@@ -40,18 +51,24 @@ def call_together(slides: Sequence[ToCall], study: "Study") -> tuple[Shared, ...
     study
         Gates, rules and parameters; its ``sensitivity`` decides whether other ways to gate
         are tried too.
+    known
+        Gates that a single slide is known to have, as ``Shared.gates``; they are not fitted.
 
     Returns
     -------
     tuple
         One for each slide, in order.
     """
-    called = call_cells(slides, study)
+    called = call_cells(slides, study, (known or {}).get(MAIN))
     if study.sensitivity.tables == "none":
-        return tuple(Shared(c) for c in called)
-    others = called_otherwise(slides, study)
+        return tuple(Shared(c, gates={MAIN: c.gates}) for c in called)
+    others = called_otherwise(slides, study, known)
     return tuple(
-        Shared(c, {way: o for way, o in other.items() if _thresholds(o) != _thresholds(c)})
+        Shared(
+            c,
+            {way: o for way, o in other.items() if _thresholds(o) != _thresholds(c)},
+            {MAIN: c.gates, **{way: o.gates for way, o in other.items()}},
+        )
         for c, other in zip(called, others, strict=True)
     )
 

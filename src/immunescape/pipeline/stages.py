@@ -12,6 +12,7 @@ from immunescape import __version__
 from immunescape.errors import OutputError
 from immunescape.io import fingerprint
 from immunescape.panel import Panel
+from immunescape.phenotype import Gate
 from immunescape.segment import COMPACT_WEIGHTS
 from immunescape.slide import Slide
 from immunescape.study import Input, Study
@@ -24,7 +25,7 @@ _NO_EFFECT = {"tile_px", "block_px", "device", "model", "exclude"}
 
 @dataclass(frozen=True)
 class StageKeys:
-    """Hash of everything that decides the labels, the measurements and the contacts.
+    """Hash of everything that decides the labels, the measurements, the contacts and the gates.
 
     The version of this program is part of it: what an older one computed is not taken over.
     """
@@ -32,10 +33,11 @@ class StageKeys:
     labels: str
     measurements: str
     contacts: str
+    gates: str
 
 
 def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ...]) -> StageKeys:
-    """Return the keys of the stages that read pixels or labels.
+    """Return the keys of the stages that take long.
 
     Parameters
     ----------
@@ -71,7 +73,17 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         "tissue": _settings(study.tissue),
     }
     contacts = {"labels": labels, "contact": _settings(study.contact)}
-    return StageKeys(_digest(labels), _digest(measurements), _digest(contacts))
+    gates = {
+        "measurements": measurements,
+        "drawn": [i.sha256 for i in inputs if i.role in ("annotations", "calls")],
+        "set": [dataclasses.asdict(spec) for spec in study.gate],
+        "rules": [dataclasses.asdict(rule) for rule in study.rule],
+        "gating": _settings(study.gating),
+        "tumour": _settings(study.tumour),
+        "exclude": study.quality.exclude,
+        "seed": study.seed,
+    }
+    return StageKeys(*map(_digest, (labels, measurements, contacts, gates)))
 
 
 def _model_key(name: str) -> str:
@@ -104,6 +116,9 @@ class Earlier:
         How its labels came about.
     correction
         What was taken from its pixels.
+    gates
+        Its gates, exactly, by kind and variant of the way they were found; empty where they were
+        found together with other slides.
     warnings, label_warnings
         What was noticed while the pixels were read, and while cells were found in them.
     """
@@ -113,6 +128,7 @@ class Earlier:
     measured_columns: tuple[str, ...]
     origin: Mapping[str, Any]
     correction: Mapping[str, Any]
+    gates: Mapping[tuple[str, str], tuple[Gate, ...]]
     warnings: tuple[str, ...]
     label_warnings: tuple[str, ...]
 
@@ -135,6 +151,10 @@ def earlier_result(folder: Path) -> Earlier | None:
             measured_columns=tuple(data["stages"]["measured_columns"]),
             origin=data["segmentation"],
             correction=data["correction"],
+            gates={
+                (kept["kind"], kept["variant"]): tuple(Gate(**gate) for gate in kept["gates"])
+                for kept in data["stages"]["gates"]
+            },
             warnings=tuple(data["stages"]["warnings"]),
             label_warnings=tuple(data["stages"]["label_warnings"]),
         )

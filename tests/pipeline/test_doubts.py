@@ -117,6 +117,14 @@ def test_classes_that_mean_nothing(tmp_path):
     )
 
 
+def test_a_proposal_that_is_given_back_as_it_was(tmp_path):
+    fold = square(0, 0, 9, 9, "Proposed exclusion: fold")
+    (told,) = opened(tmp_path, Study(), TUMOUR, fold)
+    assert told.endswith(
+        "change the class to Ignore* to leave the place out, or pass --quality.exclude"
+    )
+
+
 def test_a_class_that_was_drawn_beyond_the_slide(tmp_path):
     line = square(900, 900, 950, 950, "Necrosis")
     assert opened(tmp_path, Study(), TUMOUR, line) == (

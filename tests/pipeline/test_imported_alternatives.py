@@ -31,3 +31,18 @@ def test_imported_calls_are_not_judged_by_gates_they_do_not_rest_on(tmp_path, co
     assert not told["variant"].str.startswith("cd8").any()
     if not kinds:
         assert told.empty
+
+
+def test_a_gate_of_a_marker_whose_calls_are_given_is_named(tmp_path, capsys):
+    labels = drawn_labels()
+    calls = pd.DataFrame({"label": range(1, labels.max() + 1)})
+    calls["pdl1_positive"] = [int(k % 3 == 0) for k in calls["label"]]
+    calls.to_csv(tmp_path / "calls.csv", index=False)
+    words = [
+        "run", str(write_slide(tmp_path)), "-o", str(tmp_path / "out"), "--sensitivity.tables",
+        "none", "--labels", str(write_labels(tmp_path, labels=labels)), "--tissue.method", "whole",
+        "--calls", str(tmp_path / "calls.csv"), "--gate", "pdl1@tumour=fixed:80",
+    ]  # fmt: skip
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "warning: the study's gate of pdl1 is not used: its calls were given" in told

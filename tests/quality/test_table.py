@@ -52,6 +52,15 @@ def test_what_was_applied_is_marked():
     table = quality_table({"fold": FOLD}, CODES, 10.0, FRAME, CELLS, applied={"fold"})
     assert set(table["issue"]) == {"fold"}
     assert table["applied"].all()
+    pigmented = np.array([True, False, False, False, True, False])
+    both = {"fold": FOLD, "blurred": BLUR}
+    table = quality_table(both, CODES, 10.0, FRAME, CELLS, pigmented=pigmented, applied=set(both))
+    applied = table.groupby("issue")["applied"].all()
+    assert applied.to_dict() == {
+        "fold": True, "blurred": True, "all": True, "pigmented_cells": False,
+    }  # fmt: skip
+    table = quality_table(both, CODES, 10.0, FRAME, CELLS, applied={"fold"})
+    assert not table.groupby("issue")["applied"].all()["all"]
 
 
 def test_area_ends_at_the_frame():

@@ -151,8 +151,9 @@ def _outline_doubts(
     if interface.length >= _MOSTLY * whole.length:
         return []
     frame = shapely.box(0, 0, *analysed.frame_um).boundary.buffer(tolerance_um)
-    at_frame = whole.intersection(frame).length / whole.length
     margin = interface.length / whole.length
+    # where the interface meets the frame both reach over the tolerance
+    at_frame = min(whole.intersection(frame).length / whole.length, 1 - margin)
     return [
         f"only {margin:.0%} of the tumour outline is margin; {at_frame:.0%} lies at the frame, "
         f"{max(1 - margin - at_frame, 0):.0%} at glass or at what was left out"

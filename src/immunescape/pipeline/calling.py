@@ -230,12 +230,20 @@ def _called(slide: ToCall, placed: Called, gates: tuple[Gate, ...], study: "Stud
         gates=gates,
         warnings=(
             *spec_warnings(measured.panel, study.gate),
+            *_overruled(placed.imported, study),
             *gate_warnings(gates),
             *calls.warnings,
             *placed.warnings,
             *((_DERIVED,) if derived else ()),
         ),
     )
+
+
+def _overruled(imported: ImportedCalls | None, study: "Study") -> tuple[str, ...]:
+    """Return one line for each marker that the study gates although its calls are imported."""
+    called = imported.markers if imported else ()
+    both = dict.fromkeys(spec.marker for spec in study.gate if spec.marker in called)
+    return tuple(f"the study's gate of {m} is not used: its calls were given" for m in both)
 
 
 def with_gates(study: "Study", gates: tuple[Gate, ...]) -> "Study":

@@ -19,6 +19,7 @@ from immunescape.io.geojson import read_annotations
 from immunescape.io.labels import ImportedLabels, read_imported_labels
 from immunescape.panel import Panel, match_panel, require_nuclear
 from immunescape.pipeline.control import ControlSlide, read_control
+from immunescape.quality import PROPOSED
 from immunescape.regions import Regions
 from immunescape.segment import CELLPOSE_MODELS
 from immunescape.slide import Slide
@@ -276,10 +277,17 @@ def _read_in_cells(panel: Panel) -> tuple[Panel, list[str]]:
 
 
 def _unused(path: Path, annotations: Regions) -> list[str]:
-    return [
-        f"{path.name}: {count} object(s) of class {name!r} mean nothing here and are not used"
-        for name, count in annotations.unknown.items()
-    ]
+    lines = []
+    for name, count in annotations.unknown.items():
+        line = (
+            f"{path.name}: {count} object(s) of class {name!r} mean nothing here and are not used"
+        )
+        if name.startswith(PROPOSED):
+            line += (
+                "; change the class to Ignore* to leave the place out, or pass --quality.exclude"
+            )
+        lines.append(line)
+    return lines
 
 
 def _off_slide(path: Path, annotations: Regions, slide: Slide) -> list[str]:

@@ -25,7 +25,7 @@ _SUMS = {
 _NOTES = {
     "saturated": "the brightest cells lie here: leaving them out lowers every positive share",
     "pigmented_cells": "cells bright in every marker, wherever they lie",
-    "all": "all of them together",
+    "all": "all of the places together",
 }
 
 
@@ -56,28 +56,30 @@ def quality_table(
         With ``region`` (before any proposal is left out) and ``phenotype``. A cell belongs to a
         proposal if its centroid lies in one of its grid cells.
     pigmented
-        From `pigmented_cells`: a further issue ``pigmented_cells``, which has no area of its own.
+        From `pigmented_cells`: a further issue ``pigmented_cells``, which has no area of its own
+        and is never left out by itself.
     applied
         Issues that were left out of the result.
 
     Returns
     -------
     pandas.DataFrame
-        ``QUALITY_COLUMNS``; seven rows an issue. Where there are several, ``all`` counts every
-        cell and place once. No rows without a proposal.
+        ``QUALITY_COLUMNS``; seven rows an issue. Where several places are proposed, ``all`` counts
+        every cell and place in any of them once. No rows without a proposal.
     """
     rows, columns = region_codes.shape
     area = np.outer(_lengths(rows, grid_um, frame_um[1]), _lengths(columns, grid_um, frame_um[0]))
     xy = np.floor(cells.points_um / grid_um).astype(np.intp)
     at = np.clip(xy[:, 1], 0, rows - 1), np.clip(xy[:, 0], 0, columns - 1)
     issues = {name: (mask[at], mask) for name, mask in proposals.items()}
-    nowhere = np.zeros(region_codes.shape, bool)
-    if pigmented is not None and pigmented.any():
-        issues["pigmented_cells"] = (np.asarray(pigmented, bool), nowhere)
     if len(issues) > 1:
         found = list(issues.values())
         every, everywhere = (np.logical_or.reduce([f[k] for f in found]) for k in (0, 1))
         issues["all"] = (every, everywhere)
+    if pigmented is not None and pigmented.any():
+        nowhere = np.zeros(region_codes.shape, bool)
+        issues["pigmented_cells"] = (np.asarray(pigmented, bool), nowhere)
+    left_out = {*applied, *(["all"] if set(proposals) <= set(applied) else [])}
     region = cells["region"].to_numpy(object)
     phenotype = cells["phenotype"].to_numpy(object)
     table = []
@@ -96,7 +98,7 @@ def quality_table(
                     "tumour_cells": int((here & (phenotype == "tumour")).sum()),
                     "cd8_cells": int((here & (phenotype == "cd8_t")).sum()),
                     "area_mm2": mm2,
-                    "applied": issue in applied,
+                    "applied": issue in left_out,
                     "note": _NOTES.get(issue, ""),
                 }
             )

@@ -29,5 +29,5 @@ def test_notes_of_the_table_of_proposals():
         "saturated": "the brightest cells lie here: leaving them out lowers every positive share",
         "blurred": "",
         "pigmented_cells": "cells bright in every marker, wherever they lie",
-        "all": "all of them together",
+        "all": "all of the places together",
     }

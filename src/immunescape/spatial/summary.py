@@ -156,7 +156,7 @@ def _with_gate_ends(
         found = judged.reindex(pd.MultiIndex.from_frame(table[_KEY]))
         here = found["evaluable"].notna().to_numpy(bool)
         ok = table["evaluable"].to_numpy(bool)
-        lost = here & ok & ~found["evaluable"].fillna(False).to_numpy(bool)
+        lost = here & ok & ~found["evaluable"].astype("boolean").fillna(False).to_numpy(bool)
         text = f"not evaluable at the {end} end of the {_TITLES[marker]} gate: "
         column = f"gate_{end}_value"
         table = table.assign(

@@ -251,8 +251,8 @@ def test_what_was_noticed_of_the_labels_outlives_every_run(tmp_path):
         replace(study, margin=replace(study.margin, width_um=50.0)),
         replace(study, measure=replace(study.measure, membrane_width_um=0.5)),
     )
-    for now in studies:
-        run = run_slide(Inputs(slide=slide), tmp_path / "out", now)
+    for chosen in studies:
+        run = run_slide(Inputs(slide=slide), tmp_path / "out", chosen)
         assert any("contrast" in text for text in run.warnings)
     assert {s["step"] for s in run.provenance["steps"] if s["reused"]} == {"segment"}
 

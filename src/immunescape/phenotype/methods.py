@@ -5,6 +5,7 @@ answer: the gate is then taken from elsewhere, or is missing, but noise is never
 Adding a constant to all cells, or multiplying them, moves the threshold alike and changes no call.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,7 +51,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Automatic:
+class Automatic(ABC):
     """Common to the methods that look for two populations.
 
     Parameters
@@ -80,9 +81,9 @@ class Automatic:
         beside = above_floor(sample, self.min_population_cells)
         return [b if isinstance(f, NoThreshold) else f for f, b in zip(found, beside, strict=True)]
 
+    @abstractmethod
     def above(self, sample: Sample) -> list[Found]:
         """Return the threshold of each row among the cells above the floor."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

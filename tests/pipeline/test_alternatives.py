@@ -7,7 +7,7 @@ import pandas as pd
 
 from immunescape.cells import CellTable
 from immunescape.phenotype import Gate, call_phenotypes
-from immunescape.pipeline.alternatives import Judged, alternatives
+from immunescape.pipeline.alternatives import Judged, alternatives, with_rim_fractions
 from immunescape.pipeline.calling import Called, ToCall
 from immunescape.regions import Regions
 from immunescape.study import Study
@@ -56,3 +56,20 @@ def test_both_ends_of_a_gate_move_the_calls_of_its_parent():
     assert positive(found, "pdl1_low") == [True, True, True, False, True, True]
     assert positive(found, "pdl1_high") == [False, False, True, False, True, True]
     assert not [a for a in found if a.variant.startswith("cd8")]
+
+
+def test_a_rim_is_judged_by_no_threshold_of_the_whole_cell():
+    name = "pdl1_membrane_fraction"
+    rims = pd.DataFrame({f"pdl1_rim_{k}": [float(10 * k)] * 6 for k in range(8)})
+    rims.index = pd.RangeIndex(1, 7, name="label")
+
+    def fractions(statistic):
+        given = judged(Gate("pdl1", "all", statistic, "fixed", "fixed", 35.0))
+        stains = (SimpleNamespace(marker="pdl1"),)
+        given.slide.measured.rims = rims
+        given.slide.measured.panel = SimpleNamespace(markers=stains)
+        cells = given.cells.with_columns({name: np.nan})
+        return with_rim_fractions(given.slide, given.called, cells)[name]
+
+    assert fractions(COLUMN).tolist() == [0.5] * 6
+    assert fractions("sox10").isna().all()

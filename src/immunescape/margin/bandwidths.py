@@ -39,7 +39,8 @@ def compare_bandwidths(
     -------
     pandas.DataFrame
         One row a bandwidth, that of `params` first: ``bandwidth_um``, ``area_mm2`` of analysed
-        tissue in the region, ``iou`` with the region of the first row (NaN if both are empty).
+        tissue in the region, ``iou`` with the region of the first row (NaN if both are empty),
+        ``region`` in µm.
     """
     analysed = analysed_tissue(tissue, annotations or Regions())
     allowed = limits(TumourParams)["bandwidth_um"]
@@ -54,8 +55,9 @@ def compare_bandwidths(
         main = inside if main is None else main
         either = int((main | inside).sum())
         iou = int((main & inside).sum()) / either if either else np.nan
-        rows.append((bandwidth, analysed.with_mask(inside).area_um2() / 1e6, iou))
-    return pd.DataFrame(rows, columns=["bandwidth_um", "area_mm2", "iou"])
+        area_mm2 = analysed.with_mask(inside).area_um2() / 1e6
+        rows.append((bandwidth, area_mm2, iou, region))
+    return pd.DataFrame(rows, columns=["bandwidth_um", "area_mm2", "iou", "region"])
 
 
 def bandwidth_doubts(compared: pd.DataFrame) -> tuple[str, ...]:

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from immunescape.margin import (
-    TumourParams,
-    bandwidth_doubts,
-    compare_bandwidths,
-    derive_tumour,
-    map_margin,
-)
+from immunescape.margin import compare_bandwidths, map_margin
 from immunescape.measure import rim_fraction
-from immunescape.params import limits
 from immunescape.phenotype import in_parent
 from immunescape.pipeline.calling import Called, ToCall, call_cells, recall
 from immunescape.spatial import Alternative, sox10_alternative
@@ -30,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Judged",
     "alternatives",
-    "bandwidth_warnings",
     "called_otherwise",
+    "other_bandwidths",
     "with_rim_fractions",
 ]
 
@@ -65,6 +58,8 @@ class Judged:
         Contacts of cells grown by other lengths, by that length in µm.
     missing
         Reason by marker key, for the markers that the slide lacks.
+    bandwidths
+        Regions derived with other bandwidths, of `other_bandwidths`.
     """
 
     slide: ToCall
@@ -74,6 +69,7 @@ class Judged:
     otherwise: Mapping[tuple[str, str], Called]
     growth: Mapping[float, pd.DataFrame]
     missing: Mapping[str, str]
+    bandwidths: pd.DataFrame | None = None
 
 
 def called_otherwise(
@@ -129,7 +125,8 @@ def with_rim_fractions(slide: ToCall, called: Called, cells: "CellTable") -> "Ce
     called
         Holds the gates, and who belongs to which parent.
     cells
-        Where ``<marker>_membrane_fraction`` is filled in; a cell of unknown parent has none.
+        Where ``<marker>_membrane_fraction`` is filled in; a cell of unknown parent has none, nor
+        have cells that are gated on anything but their membrane.
     """
     rims = slide.measured.rims
     if rims is None:
@@ -141,7 +138,9 @@ def with_rim_fractions(slide: ToCall, called: Called, cells: "CellTable") -> "Ce
             continue
         threshold = np.full(len(cells), np.nan)
         for gate in called.gates:
-            if gate.marker == stain.marker and gate.threshold is not None:
+            # a threshold on another statistic, the whole cell's say, is in no units of a rim
+            on_rim = gate.statistic.startswith(f"{stain.marker}_membrane_")
+            if gate.marker == stain.marker and on_rim and gate.threshold is not None:
                 threshold[in_parent(called.calls.cells, gate.parent)] = gate.threshold
         columns[name] = rim_fraction(rims, stain.marker, threshold)
     return cells.with_columns(columns)
@@ -235,37 +234,43 @@ def _proposals(judged: Judged, study: "Study") -> Iterator[Alternative]:
     yield _elsewhere("quality", name, judged, slide, judged.called.tumour, study)
 
 
-def bandwidth_warnings(judged: Judged, study: "Study") -> tuple[str, ...]:
-    """Tell whether a derived tumour region hangs on the bandwidth of its kernel."""
-    points = judged.called.derived_from_um
-    if points is None:
-        return ()
-    table = compare_bandwidths(
-        points,
-        judged.slide.measured.counted_tissue(),
+def other_bandwidths(slide: ToCall, called: Called, study: "Study") -> pd.DataFrame | None:
+    """Derive the tumour region with other bandwidths too; None where it was drawn.
+
+    Parameters
+    ----------
+    slide
+        Measurements and annotations.
+    called
+        Holds the tumour cells from which its region was derived.
+    study
+        Its parameters.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `compare_bandwidths` gives it.
+    """
+    if called.derived_from_um is None:
+        return None
+    return compare_bandwidths(
+        called.derived_from_um,
+        slide.measured.counted_tissue(),
         study.tumour,
         factors=BANDWIDTHS,
-        annotations=judged.slide.annotations,
+        annotations=slide.annotations,
     )
-    return bandwidth_doubts(table)
 
 
 def _bandwidths(judged: Judged, study: "Study") -> Iterator[Alternative]:
-    """Derive the tumour region with other bandwidths; the calls stay."""
-    points = judged.called.derived_from_um
-    if points is None:
+    """Place the cells by regions that other bandwidths give; the calls stay."""
+    if judged.bandwidths is None:
         return
-    allowed = limits(TumourParams)["bandwidth_um"]
-    for factor in BANDWIDTHS:
-        bandwidth = float(np.clip(factor * study.tumour.bandwidth_um, allowed.min, allowed.max))
-        tumour = derive_tumour(
-            points,
-            judged.slide.measured.counted_tissue(),
-            dataclasses.replace(study.tumour, bandwidth_um=bandwidth),
-            annotations=judged.slide.annotations,
-        )
-        name = f"tumour.bandwidth_um = {bandwidth:g}"
-        yield _elsewhere("bandwidth", name, judged, judged.slide, tumour, study)
+    for row in judged.bandwidths.iloc[1:].itertuples():
+        if row.bandwidth_um == study.tumour.bandwidth_um:  # held at the end of its range
+            continue
+        name = f"tumour.bandwidth_um = {row.bandwidth_um:g}"
+        yield _elsewhere("bandwidth", name, judged, judged.slide, row.region, study)
 
 
 def _elsewhere(

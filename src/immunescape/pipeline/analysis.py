@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.blocks import Progress, silent
-from immunescape.margin import GridMask, MarginMap, control_mask, map_margin
+from immunescape.margin import (
+    GridMask,
+    MarginMap,
+    bandwidth_doubts,
+    control_mask,
+    map_margin,
+)
 from immunescape.panel import EXPECTED_MARKERS, TITLES
 from immunescape.phenotype import Gate, gate_table
 from immunescape.pipeline.alternatives import (
     Judged,
     alternatives,
-    bandwidth_warnings,
+    other_bandwidths,
     with_rim_fractions,
 )
 from immunescape.pipeline.calling import Called, ToCall
@@ -128,8 +134,12 @@ def analyse(
         contacts, growth = touching.contacts, growth or touching.growth
     missing = _missing(measured.panel, called)
     cells = add_contact_columns(cells, contacts, missing=missing)
-    judged = Judged(slide, called, margin, cells, shared.otherwise, growth or {}, missing)
-    others = tuple(alternatives(judged, study)) if study.sensitivity.tables != "none" else ()
+    asked = study.sensitivity.tables != "none"
+    bandwidths = other_bandwidths(slide, called, study) if asked else None
+    judged = Judged(
+        slide, called, margin, cells, shared.otherwise, growth or {}, missing, bandwidths
+    )
+    others = tuple(alternatives(judged, study)) if asked else ()
     in_control = control_positives(cells, control_mask(annotations, cells.points_um))
     standing = _standing(study, called, missing, in_control, control)
     unproven = unproven_stains(
@@ -178,7 +188,7 @@ def analyse(
             *_censored(cells, margin),
             *_control_doubt(control, study),
             *sensitivity_warnings(sensitivity),
-            *(bandwidth_warnings(judged, study) if others else ()),
+            *(() if bandwidths is None else bandwidth_doubts(bandwidths)),
         ),
     )
 

@@ -1,0 +1,115 @@
+"""What the comparison of methods builds on: its baseline, its pooling, its pictures."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from benchmarks import segment_methods, segment_sources, segment_table
+
+from immunescape.segment.data import Field
+from immunescape.segment.score import Match, match_labels
+from tests.segment.drawn import ellipses, stained
+
+ROW = segment_table.Row(
+    "source", "group", "a", "method", 0.5, 1.0, 2.0, drawn=10, found=8, hits_50=6, hits_75=4,
+    hits_90=2, split=1, merged=2, hits_middle=8,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pixel_um", [0.5, 0.25])
+def test_the_baseline_finds_separate_nuclei_and_parts_touching_ones(pixel_um):
+    y, x = np.mgrid[:160, :160]
+    middles = np.array([[30, 30], [30, 46], [90, 40], [60, 110], [75, 112], [130, 130]])
+    drawn = np.zeros(y.shape, np.int32)
+    for number, (cy, cx) in enumerate(middles, start=1):
+        drawn[((y - cy) ** 2 + (x - cx) ** 2 <= 81) & (drawn == 0)] = number
+    image = stained(drawn)
+    if pixel_um == 0.25:
+        drawn, image = (a.repeat(2, axis=0).repeat(2, axis=1) for a in (drawn, image))
+    found = segment_methods.otsu_watershed(image, pixel_um)
+    assert found.dtype == np.int32
+    assert match_labels(drawn, found, 0.7) == Match(len(middles), 0, 0)
+
+
+def test_the_baseline_on_a_crowd_and_on_nothing():
+    drawn = ellipses((300, 300))
+    assert match_labels(drawn, segment_methods.otsu_watershed(stained(drawn), 0.5)).f1 > 0.95
+    assert not segment_methods.otsu_watershed(np.full((40, 50), 3.0, np.float32), 0.5).any()
+
+
+def test_networks_without_weights_say_why(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLPOSE_LOCAL_MODELS_PATH", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for name, word in (("cellpose-sam", "cpsam"), ("stardist", "stardist|2D_versatile")):
+        with pytest.raises(segment_methods.AbsentError, match=word):
+            segment_methods.METHODS[name](segment_methods.Setting())
+
+
+def test_counts_of_a_row():
+    drawn, found = np.zeros((2, 20, 20), np.int32)
+    drawn[2:12, 2:6] = 1
+    found[2:12, 2:6] = 5
+    drawn[2:12, 12:16] = 2
+    found[2:7, 12:16], found[7:12, 12:16] = 8, 9
+    counts = segment_table.score(drawn, found, 0.5)
+    assert counts == {
+        "drawn": 2, "found": 3, "hits_50": 1, "hits_75": 1, "hits_90": 1, "split": 1, "merged": 0,
+        "hits_middle": 2,
+    }  # fmt: skip
+
+
+def test_rates_are_of_pooled_nuclei():
+    rows = [ROW, replace(ROW, picture="b", drawn=100, found=100, hits_50=100)]
+    rates = segment_table.pooled(rows)
+    assert rates["AP@0.5"].value == pytest.approx(106 / (110 + 108 - 106))
+    assert rates["F1@0.5"].value == pytest.approx(2 * 106 / 218)
+    assert rates["count"].value == pytest.approx(108 / 110 - 1)
+    assert rates["split"].value == pytest.approx(2 / 110)
+    assert rates["merged"].value == pytest.approx(4 / 108)
+    assert rates["middles recall"].value == pytest.approx(16 / 110)
+    # only three pairs of pictures can be drawn: one twice, the other twice, both
+    assert rates["AP@0.5"].low == pytest.approx(6 / 12) and rates["AP@0.5"].high == 1
+    assert rates == segment_table.pooled(rows)
+
+
+def test_intervals_are_as_wide_as_those_of_independent_nuclei():
+    rng = np.random.default_rng(1)
+    hits = rng.binomial(20, 0.8, 200)
+    rows = [
+        replace(ROW, picture=str(k), drawn=20, found=20, hits_50=int(h)) for k, h in enumerate(hits)
+    ]
+    rate = segment_table.pooled(rows)["F1@0.5"]
+    assert rate.high - rate.low == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 4000), rel=0.15)
+
+
+def test_what_cannot_be_said_is_not():
+    one = segment_table.pooled([ROW])
+    assert one["AP@0.5"].text("AP@0.5") == "0.500"
+    assert one["count"].text("count") == "-20.0 %"
+    none = segment_table.pooled([replace(ROW, drawn=0, found=0, hits_50=0)] * 2)
+    assert none["AP@0.5"].text("AP@0.5") == "-"
+    lines = segment_table.markdown([ROW, replace(ROW, method="other")], ("method",), ["F1@0.5"])
+    assert lines[2:] == ["| method | 1 | 10 | 8 | 0.667 |", "| other | 1 | 10 | 8 | 0.667 |"]
+
+
+def test_rendered_pictures_are_the_same_each_time_and_differ_in_their_way(tmp_path):
+    labels = ellipses((96, 120))
+    fields = [Field("field_binary_seg_maps.tif", labels, membranes=labels == 0)]
+    made = list(segment_sources.rendered(fields, 3))
+    assert {p.group for p in made} == set(segment_sources.WAYS)
+    assert len({p.name for p in made}) == len(made) == 12
+    assert sum(p.drawn.size for p in made[:4]) == labels.size
+    again = list(segment_sources.rendered(fields, 3))
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(made, again, strict=True))
+    made[5].save(tmp_path / "one.npz")
+    back = segment_sources.Picture.load(tmp_path / "one.npz")
+    assert (back.source, back.group, back.name) == (made[5].source, made[5].group, made[5].name)
+    assert np.array_equal(back.drawn, made[5].drawn) and back.pixel_um == 0.5
+
+
+def test_median_diameter():
+    labels = np.zeros((10, 10), np.int32)
+    labels[0:4, 0:4], labels[6, 6] = 3, 7
+    expected = np.median(np.sqrt(np.array([16, 1]) * 4 / np.pi))
+    assert segment_sources.median_diameter_px(labels) == pytest.approx(expected)
+    assert np.isnan(segment_sources.median_diameter_px(labels * 0))

@@ -62,7 +62,8 @@ def flow_errors(
     labels
         ``(y, x)`` integers, 0 is background.
     flows
-        ``(2, y, x)`` as a network gives them: five times the unit flow.
+        ``(2, y, x)`` as a network gives them: five times the unit flow. What is not finite counts
+        as 0.
     threads
         How many to use, 0 for as many as there are processors and work for; errors are the same.
 
@@ -126,8 +127,10 @@ def _compare_objects(
                 i = (y - y0 + 1) * stride + x - x0 + 1
                 if share[i] > 0:
                     dy, dx = _rise(heat, i, stride)
-                    dy -= flows[0, y, x] / _NETWORK_SCALE
-                    dx -= flows[1, y, x] / _NETWORK_SCALE
+                    if np.isfinite(flows[0, y, x]):
+                        dy -= flows[0, y, x] / _NETWORK_SCALE
+                    if np.isfinite(flows[1, y, x]):
+                        dx -= flows[1, y, x] / _NETWORK_SCALE
                     total += dy * dy + dx * dx
         errors[k] = total / count
 

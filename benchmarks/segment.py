@@ -22,9 +22,6 @@ StarDist are left out, with the reason, where their weights are not in the cache
 
 import argparse
 import csv
-import os
-import platform
-import resource
 import sys
 import tempfile
 import time
@@ -34,6 +31,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from segment_machine import peak_gib, processor
 from segment_methods import METHODS, AbsentError, Setting
 from segment_sources import (
     HELDOUT,
@@ -76,21 +74,6 @@ class Ran:
     before_gib: float = 0.0
     peak_gib: float = 0.0
     absent: str = ""
-
-
-def peak_gib() -> float:
-    """Return the most memory that was resident in this process so far.
-
-    ``ru_maxrss`` of a process started from a large one begins at the large one's, so Linux is asked
-    for the mark of the process itself.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 2**20
-    unit = 2**30 if sys.platform == "darwin" else 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def work(method: str, folder: Path, setting: Setting) -> Ran:
@@ -229,7 +212,7 @@ def main() -> int:
         threads=options.threads,
         constant_um=constant,
     )
-    print(f"{os.cpu_count()} cores of {processor()}; one scale: {constant:.4f} µm a pixel")
+    print(f"{processor()}; one scale: {constant:.4f} µm a pixel")
     with tempfile.TemporaryDirectory() as passing:
         number = 0
         for source in options.sources:
@@ -249,14 +232,6 @@ def main() -> int:
     broken = broken_bounds(rows)
     print("\nbroken: " + "; ".join(broken) if broken else "\nall bounds hold")
     return 1 if broken else 0
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ __all__ = [
     "QUALITY_COLUMNS",
     "REGIONS_COLUMNS",
     "REGION_NAMES",
+    "SEGMENTATION_COLUMNS",
     "SENSITIVITY_COLUMNS",
     "SUMMARY_COLUMNS",
     "Failed",
@@ -64,6 +65,13 @@ SENSITIVITY_COLUMNS = (
 QUALITY_COLUMNS = (
     "issue", "region", "cells", "tumour_cells", "cd8_cells", "area_mm2", "applied", "note",
 )  # fmt: skip
+SEGMENTATION_COLUMNS = (
+    "tile", "x_um", "y_um", "width_um", "height_um", "tissue_mm2", "cells", "density_per_mm2",
+    "median_area_um2", "small_share", "large_share", "ragged_share", "unstained_share",
+    "empty_share", "stained_share", "missed_stain_share", "judged", "flagged", "severity",
+    "issues", "reason",
+)  # fmt: skip
+"""One row a tile of the slide: its nuclei, and whether they are unlike the rest."""
 BLOCK_COLUMNS = ("row", "column", "region", "from_um", "area_mm2")
 """Area of each square block of the slide by region and band; see `RegionAreas.by_block`."""
 BLOCK_UM = 100.0

@@ -18,7 +18,7 @@ from immunescape.measure import MeasureParams
 from immunescape.panel import Stain
 from immunescape.params import help_texts, limits
 from immunescape.phenotype import DEFAULT_RULES, GateParams, GateSpec, Rule
-from immunescape.quality import CorrectionParams, QualityParams
+from immunescape.quality import CorrectionParams, QualityParams, SegmentationQualityParams
 from immunescape.segment import SegmentParams
 from immunescape.spatial import ContactParams, DensityParams, SensitivityParams, SummaryParams
 
@@ -39,6 +39,7 @@ STEPS: dict[str, type] = {
     "measure": MeasureParams,
     "tissue": TissueParams,
     "quality": QualityParams,
+    "segmentation_quality": SegmentationQualityParams,
     "gating": GateParams,
     "tumour": TumourParams,
     "margin": MarginParams,
@@ -110,8 +111,8 @@ class Study:
         Phenotype rules by priority.
     input
         Files the result was made from; only in the study of a result.
-    segment, correction, measure, tissue, quality, gating, tumour, margin, contact, density,
-    summary, sensitivity
+    segment, correction, measure, tissue, quality, segmentation_quality, gating, tumour, margin,
+    contact, density, summary, sensitivity
         Parameters of each step.
     """
 
@@ -127,6 +128,9 @@ class Study:
     measure: MeasureParams = field(default_factory=MeasureParams)
     tissue: TissueParams = field(default_factory=TissueParams)
     quality: QualityParams = field(default_factory=QualityParams)
+    segmentation_quality: SegmentationQualityParams = field(
+        default_factory=SegmentationQualityParams
+    )
     gating: GateParams = field(default_factory=GateParams)
     tumour: TumourParams = field(default_factory=TumourParams)
     margin: MarginParams = field(default_factory=MarginParams)

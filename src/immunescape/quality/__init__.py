@@ -1,10 +1,15 @@
-"""What is wrong with the pixels: background, autofluorescence, saturation, folds, blur, pigment."""
+"""What is wrong with the pixels, and with the nuclei found in them."""
 
 from immunescape.quality.artefacts import ISSUES, Quality, assess_quality
 from immunescape.quality.correction import Corrected, CorrectionParams, correct_slide
 from immunescape.quality.mixing import Mixed, looks_mixed
 from immunescape.quality.params import QualityParams
 from immunescape.quality.pigmented import pigmented_cells
+from immunescape.quality.segmentation import (
+    SegmentationQuality,
+    SegmentationQualityParams,
+    segmentation_quality,
+)
 from immunescape.quality.stain import StainCheck, stain_check
 from immunescape.quality.table import PROPOSED, proposal_regions, quality_table
 
@@ -16,6 +21,8 @@ __all__ = [
     "Mixed",
     "Quality",
     "QualityParams",
+    "SegmentationQuality",
+    "SegmentationQualityParams",
     "StainCheck",
     "assess_quality",
     "correct_slide",
@@ -23,5 +30,6 @@ __all__ = [
     "pigmented_cells",
     "proposal_regions",
     "quality_table",
+    "segmentation_quality",
     "stain_check",
 ]

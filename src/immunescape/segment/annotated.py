@@ -27,6 +27,8 @@ NOT_ANNOTATED = -1
 _BLOCK = 2048
 _CONTEXT_UM = 40.0
 _SPECK_UM2 = 5.0
+_NEAR_UM = 10.0
+_LARGE = 0.05
 _MUCH = 0.25
 
 
@@ -297,12 +299,19 @@ def _doubts(
             "µm², perhaps left over by a brush; they count as nuclei"
         )
     rows, columns = (np.flatnonzero((labels > 0).any(axis=axis)) for axis in (1, 0))
+    near = round(_NEAR_UM / pixel_um)
     known = labels != NOT_ANNOTATED
     beyond = known.copy()
-    beyond[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = False
+    beyond[
+        max(rows[0] - near, 0) : rows[-1] + near + 1,
+        max(columns[0] - near, 0) : columns[-1] + near + 1,
+    ] = False
     bright = picture > np.median(picture[labels > 0]) / 2
     within = known & ~beyond
-    if beyond.any() and bright[beyond].mean() > _MUCH * bright[within].mean():
+    if (
+        beyond.sum() > _LARGE * known.sum()
+        and bright[beyond].mean() > _MUCH * bright[within].mean()
+    ):
         notes.append(
             f"{pair.name} is bright in places far from any nucleus drawn, where it was taken to "
             "have none; if it was not annotated there, draw a Region or set the label -1"

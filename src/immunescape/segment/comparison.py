@@ -28,7 +28,7 @@ METRICS: dict[str, tuple[float, Callable[[Match], float]]] = {
 _OVERLAPS = (0.5, 0.75)
 _LEAST_UNITS = 5
 _SECTIONS = 10
-_NUCLEI_A_SECTION = 10
+_NUCLEI_A_SECTION = 5
 _DRAWS = 2000
 _CHANNEL = "nuclei"
 
@@ -140,7 +140,7 @@ def compare(
     Returns
     -------
     Comparison
-        Its units are the fields if there are five or more; otherwise sections of them with ten
+        Its units are the fields if there are five or more; otherwise sections of them with five
         nuclei or more, up to ten a field. Intervals are percentiles of 2000 bootstrap samples of
         the units; both networks are weighed on the same samples.
     """

@@ -9,20 +9,27 @@ import numpy.typing as npt
 __all__ = ["keep_largest_filled"]
 
 
-def keep_largest_filled(labels: npt.NDArray[np.int32], top: int) -> None:
+def keep_largest_filled(labels: npt.NDArray[np.int32], top: int) -> npt.NDArray[np.int64]:
     """Keep the largest piece of every label and fill its holes, in place; see ``tidy``.
 
     Parameters
     ----------
     labels
-        ``(y, x)`` contiguous, none above ``top``.
+        ``(y, x)`` contiguous, none above ``top`` or below 0.
     top
         The highest label.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(top + 1,)``: how many pixels each label has then; that of 0 is the background's.
     """
     edges, firsts = _runs(labels)
     values = labels.ravel()[edges[:-1]]
     _drop_small(labels, edges, firsts, values, top)
     _fill_holes(labels, edges, firsts, values)
+    area = np.bincount(values, weights=np.diff(edges), minlength=top + 1)
+    return area.astype(np.int64)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -142,4 +149,5 @@ def _fill_holes(labels: Any, edges: Any, firsts: Any, values: Any) -> None:
     flat = labels.ravel()
     for j in range(len(values)):
         if values[j] == 0 and owner[_root(parent, j)] > 0:
-            flat[edges[j] : edges[j + 1]] = owner[_root(parent, j)]
+            values[j] = owner[_root(parent, j)]
+            flat[edges[j] : edges[j + 1]] = values[j]

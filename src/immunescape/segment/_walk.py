@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from immunescape.segment._objects import share_out, thread_count
 
-__all__ = ["Padded", "pad_flows", "walk"]
+__all__ = ["Padded", "pad_field", "pad_flows", "walk"]
 
 Padded = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """A field along y and along x, each with a row and a column more than the plane."""
@@ -18,6 +18,7 @@ _STILL = np.float32(1e-3)
 _LANES = 8
 _ROUND = np.float32(0.5)
 _NETWORK_SCALE = np.float32(5.0)
+_LARGEST = np.float32(1e30)
 
 
 def pad_flows(
@@ -30,7 +31,7 @@ def pad_flows(
     flows
         ``(3, y, x)`` contiguous, as in ``masks_from_flows``.
     cellprob_threshold
-        Pixels with a logit above it, and flows that are finite, are inside.
+        Pixels with a logit above it are inside, if all three numbers are finite.
     threads
         How many to use, 0 for a fitting number.
     """
@@ -45,6 +46,13 @@ def pad_flows(
 
     share_out(fill, np.ones(height), thread_count(threads, height * width))
     return (dy, dx), inside
+
+
+def pad_field(field: npt.NDArray[np.floating[Any]]) -> Padded:
+    """Return a ``(2, y, x)`` field as ``walk`` needs it; not a number counts as 0."""
+    clean = np.nan_to_num(np.asarray(field, dtype=np.float32)).clip(-_LARGEST, _LARGEST)
+    dy, dx = np.pad(clean, ((0, 0), (0, 1), (0, 1)))
+    return dy, dx
 
 
 def walk(field: Padded, starts: npt.NDArray[np.int64], threads: int = 0) -> npt.NDArray[np.int64]:
@@ -68,9 +76,9 @@ def walk(field: Padded, starts: npt.NDArray[np.int64], threads: int = 0) -> npt.
 def _fill(fy: Any, fx: Any, logit: Any, threshold: float, dy: Any, dx: Any, inside: Any) -> None:
     for y in range(inside.shape[0]):
         for x in range(inside.shape[1]):
-            # The sum is finite only if all are, but for numbers too large for any network.
-            finite = np.isfinite(fy[y, x] + fx[y, x] + logit[y, x])
-            there = finite and logit[y, x] > threshold
+            # What is not a number is not below; steps must not overflow between pixels.
+            known = abs(fy[y, x]) + abs(fx[y, x]) < _LARGEST and logit[y, x] < np.inf
+            there = known and logit[y, x] > threshold
             inside[y, x] = there
             if there:
                 dy[y, x] = fy[y, x] / _NETWORK_SCALE

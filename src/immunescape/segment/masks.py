@@ -9,7 +9,7 @@ import numpy.typing as npt
 from immunescape.segment._objects import as_labels
 from immunescape.segment._peaks import gather
 from immunescape.segment._pieces import keep_largest_filled
-from immunescape.segment._walk import pad_flows, walk
+from immunescape.segment._walk import pad_field, pad_flows, walk
 from immunescape.segment.flows import flow_errors
 
 __all__ = ["follow", "masks_from_flows", "tidy"]
@@ -57,8 +57,7 @@ def masks_from_flows(
         return np.zeros(inside.shape, dtype=np.int32)
     labels, top = gather(starts, walk(field, starts, threads), inside.shape)
     del field, inside, starts
-    keep_largest_filled(labels, top)
-    keep = np.bincount(labels.ravel(), minlength=top + 1) >= max(min_area_px, 1)
+    keep = keep_largest_filled(labels, top) >= max(min_area_px, 1)
     if flow_threshold > 0:
         keep &= ~(flow_errors(labels, flows[:2], threads=threads) > flow_threshold)
     keep[0] = False
@@ -75,7 +74,7 @@ def follow(
     Parameters
     ----------
     field
-        ``(2, y, x)`` pixels a step, along y and x.
+        ``(2, y, x)`` pixels a step, along y and x; what is not a number counts as 0.
     inside
         ``(y, x)``, where to start.
     threads
@@ -87,8 +86,7 @@ def follow(
         ``(2, n)``: the pixel where each ended, in row order of the starts. Between pixels the
         field is interpolated linearly; paths end at the frame.
     """
-    padded = np.pad(np.asarray(field, dtype=np.float32), ((0, 0), (0, 1), (0, 1)))
-    ends = walk((padded[0], padded[1]), np.flatnonzero(inside), threads)
+    ends = walk(pad_field(field), np.flatnonzero(inside), threads)
     return np.stack(np.divmod(ends, max(inside.shape[1], 1)))
 
 

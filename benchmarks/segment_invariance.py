@@ -82,7 +82,7 @@ def main() -> int:
     )
     parser.add_argument("--weights", default="compact", help="compact, or the path of weights")
     parser.add_argument(
-        "--precision", choices=("float32", "bfloat16"), default=SegmentParams().precision
+        "--precision", default=SegmentParams().precision, help="float32 or bfloat16"
     )
     parser.add_argument("--edge", type=float, default=1600, help="edge of the field in µm")
     options = parser.parse_args()

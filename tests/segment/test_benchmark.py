@@ -1,10 +1,21 @@
 """What the comparison of methods builds on: its baseline, its pooling, its pictures."""
 
+import csv
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import segment_methods, segment_sources, segment_table
+import tifffile
+from benchmarks import (
+    segment_field,
+    segment_machine,
+    segment_methods,
+    segment_sources,
+    segment_table,
+)
 
 from immunescape.segment.data import Field
 from immunescape.segment.score import Match, match_labels
@@ -113,3 +124,49 @@ def test_median_diameter():
     expected = np.median(np.sqrt(np.array([16, 1]) * 4 / np.pi))
     assert segment_sources.median_diameter_px(labels) == pytest.approx(expected)
     assert np.isnan(segment_sources.median_diameter_px(labels * 0))
+
+
+def test_a_mosaic_holds_each_field_once_and_bins_to_means():
+    field = segment_field.simulate_mosaic(120, 0.5, side=2)
+    assert field.stain.shape == field.drawn.shape == (240, 240)
+    assert field.count == field.drawn.max() == len(np.unique(field.drawn)) - 1
+    parts = [field.drawn[y : y + 120, x : x + 120] for y in (0, 120) for x in (0, 120)]
+    assert sum(len(np.unique(part)) - 1 for part in parts) == field.count
+    assert all(len(np.unique(part)) > 5 for part in parts)
+    coarse = field.binned(2)
+    assert coarse.pixel_um == coarse.slide.pixel_size_um == 1.0
+    assert coarse.stain[3, 7] == pytest.approx(field.stain[6:8, 14:16].mean())
+    assert coarse.stain.mean() == pytest.approx(field.stain.mean())
+    assert field.crop(50).stain.shape == (50, 50)
+
+
+def test_peak_memory_is_that_of_this_process():
+    before = segment_machine.peak_gib()
+    held = np.ones(2**27, np.uint8)
+    assert held[-1] and segment_machine.peak_gib() >= before > 0.02
+
+
+def test_the_comparison_from_files_to_tables(tmp_path):
+    folder = tmp_path / "nuclei" / "train"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for k in range(12):
+        drawn = ellipses((90, 100 + k), seed=k)
+        image = np.clip(60 * stained(drawn, seed=k) + 20, 0, 255).astype(np.uint8)
+        tifffile.imwrite(folder / "images" / f"{k:02d}.tif", image)
+        tifffile.imwrite(folder / "masks" / f"{k:02d}.tif", drawn)
+    rows = tmp_path / "rows.csv"
+    script = Path(segment_table.__file__).with_name("segment.py")
+    asked = ["--sources", "validation", "--methods", "otsu + watershed", "--csv", rows]
+    run = subprocess.run(
+        [sys.executable, script, tmp_path, *asked], capture_output=True, text=True, check=True
+    )
+    assert "## validation, own scale" in run.stdout and "## validation, one scale" in run.stdout
+    written = list(csv.DictReader(rows.read_text(encoding="utf-8").splitlines()))
+    assert [row["source"] for row in written] == [
+        segment_sources.VALIDATION, segment_sources.VALIDATION_CONSTANT,
+    ]  # fmt: skip
+    own = float(written[0]["pixel_um"])
+    picture = tifffile.imread(folder / "masks" / written[0]["picture"])
+    assert own == pytest.approx(9 / segment_sources.median_diameter_px(picture))
+    assert all(int(row["hits_50"]) > 0.9 * int(row["drawn"]) > 10 for row in written)

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from immunescape.segment.models import COMPACT_WEIGHTS, load_model
-from immunescape.segment.network import HALO_PX, STRIDE_PX, CompactNet, folded, load_weights
+from immunescape.segment.network import (
+    HALO_PX,
+    STRIDE_PX,
+    CompactNet,
+    folded,
+    load_weights,
+    save_weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,23 +27,36 @@ def batch(image):
 
 
 def test_size(net):
-    assert 3e5 < sum(p.numel() for p in net.parameters()) < 7e5
+    assert 5e5 < sum(p.numel() for p in net.parameters()) < 2e6
     assert COMPACT_WEIGHTS.stat().st_size < 8e6
 
 
 def test_no_output_depends_on_input_beyond_the_halo():
     """The gradient of one output pixel, with weights that let everything through."""
-    net = CompactNet().eval()
+    net = CompactNet((4, 4, 4, 4)).eval()
     with torch.no_grad():
         for p in net.parameters():
             p.abs_()
-    side, at = 320, 163
-    x = torch.rand(1, 3, side, side, requires_grad=True)
-    net(x)[0][0, :, at, at].sum().backward()
-    ys, xs = np.nonzero(x.grad[0, 0].numpy())
-    reach = max(at - ys.min(), ys.max() - at, at - xs.min(), xs.max() - at)
-    assert 40 < reach <= HALO_PX
-    assert not x.grad[0, 1:].any()
+    side, reach = 352, 0
+    for at in range(160, 160 + STRIDE_PX):
+        x = torch.rand(1, 3, side, side, requires_grad=True)
+        net(x)[0][0, :, at, at].sum().backward()
+        ys, xs = np.nonzero(x.grad[0, 0].numpy())
+        reach = max(reach, at - ys.min(), ys.max() - at, at - xs.min(), xs.max() - at)
+        assert not x.grad[0, 1:].any()
+    assert HALO_PX - STRIDE_PX < reach <= HALO_PX
+    assert HALO_PX % STRIDE_PX == 0
+
+
+def test_networks_of_other_sizes_come_back_from_their_files(tmp_path):
+    small = CompactNet((8, 12, 16)).eval()
+    save_weights(small, tmp_path / "small.safetensors")
+    again = load_weights(tmp_path / "small.safetensors")
+    image = batch(np.random.default_rng(0).random((64, 80), dtype=np.float32))
+    with torch.inference_mode():
+        torch.testing.assert_close(again(image)[0], small(image)[0])
+    with pytest.raises(ValueError, match="two to four levels"):
+        CompactNet((8,))
 
 
 def test_a_patch_with_its_halo_gives_what_the_whole_gives(net):
@@ -51,7 +71,7 @@ def test_a_patch_with_its_halo_gives_what_the_whole_gives(net):
 
 
 def test_folding_changes_nothing(net):
-    image = np.random.default_rng(0).random((64, 72), dtype=np.float32)
+    image = np.random.default_rng(0).random((64, 80), dtype=np.float32)
     with torch.inference_mode():
         np.testing.assert_allclose(
             folded(net)(batch(image))[0], net(batch(image))[0], rtol=1e-3, atol=1e-3

@@ -76,9 +76,9 @@ def test_patches_are_repeatable_and_their_targets_are_the_flows(folder):
         image, targets = patches.patch((0, k))
         again, _ = patches.patch((0, k))
         np.testing.assert_array_equal(image, again)
-        assert image.shape == (1, 64, 64) and targets.shape == (3, 64, 64)
+        assert image.shape == (1, 64, 64) and targets.shape == (4, 64, 64)
         length = np.hypot(targets[0], targets[1])
-        assert set(np.unique(targets[2])) <= {0, 1}
+        assert set(np.unique(targets[2])) <= {0, 1} and (targets[3] == 1).all()
         assert not length[targets[2] == 0].any()
         assert ((length < 1e-6) | (np.abs(length - 1) < 1e-3)).all()
     assert not np.array_equal(patches.patch((0, 1))[0], patches.patch((1, 1))[0])
@@ -98,7 +98,7 @@ def test_fields_are_brought_to_one_nuclear_size():
     labels = np.kron(ellipses((90, 90)), np.ones((3, 3), int))
     field = scaled(Field("a", labels, labels.astype(np.float32)))
     area = np.bincount(field.labels.ravel())[1:]
-    assert np.median(np.sqrt(area * 4 / np.pi)) == pytest.approx(17, abs=1)
+    assert np.median(np.sqrt(area * 4 / np.pi)) == pytest.approx(18, abs=1)
     assert field.image.shape == field.labels.shape
     assert np.abs(label_flows(field.labels)).max() <= 1
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_trained_on(tmp_path, folder):
     tifffile.imwrite(tmp_path / "masks" / "a.tif", np.zeros((5, 6), "uint8"))
     with pytest.raises(LabelsError, match="same size"):
         read_fields(tmp_path)
-    with pytest.raises(ModelError, match="multiple of 8"):
+    with pytest.raises(ModelError, match="multiple of 16"):
         train_compact(folder, tmp_path / "w.safetensors", TrainParams(patch_px=68))
     (tmp_path / "bad.safetensors").write_bytes(b"junk")
     with pytest.raises(ModelError, match=r"bad\.safetensors does not fit"):

@@ -1,6 +1,6 @@
 """Fields to train on: pictures with their masks, or masks to render stains onto."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,19 @@ import numpy.typing as npt
 
 from immunescape.errors import LabelsError
 from immunescape.segment.flows import label_flows
-from immunescape.segment.render import distort, render_stain, warp
+from immunescape.segment.render import distort, levelled, render_stain, warp
 
-__all__ = ["Field", "Patches", "read_fields", "scaled"]
+__all__ = ["SIMULATED", "TYPICAL_PX", "Field", "Patches", "read_fields", "read_pairs", "scaled"]
 
-TYPICAL_PX = 17.0
-"""Nuclear diameter, in pixels of 0.5 µm, to which every field is brought first."""
+TYPICAL_PX = 18.0
+"""Nuclear diameter, in pixels of 0.5 µm, to which a field of unknown pixel size is brought."""
 
+SIMULATED = "simulated"
+"""Kind of the fields that were simulated; they have a share of the patches of their own."""
+
+_NETWORK_UM = 0.5
 _MARGIN = 24
+_NEAR_NUCLEUS = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +33,23 @@ class Field:
     name
         File name, which also orders fields.
     labels
-        ``(y, x)`` int32, 0 is background.
+        ``(y, x)`` int32, 0 is background, -1 where nothing was annotated.
     image
         ``(y, x)`` float32, or None where stains are to be rendered.
     membranes
         ``(y, x)`` bool, where a membrane stain may bleed in; rendered fields only.
+    pixel_um
+        Edge of a pixel; 0 where it is unknown.
+    kind
+        Where it comes from: rare kinds are shown more often than their number tells.
     """
 
     name: str
     labels: npt.NDArray[np.int32]
     image: npt.NDArray[np.float32] | None = None
     membranes: npt.NDArray[np.bool_] | None = None
+    pixel_um: float = 0.0
+    kind: str = ""
 
 
 def read_fields(folder: Path) -> tuple[list[Field], list[Field]]:
@@ -63,19 +74,7 @@ def read_fields(folder: Path) -> tuple[list[Field], list[Field]]:
     """
     import tifffile
 
-    pairs = folder / "train" if (folder / "train").is_dir() else folder
-    real = []
-    for file in sorted((pairs / "images").glob("*.tif*")):
-        mask = pairs / "masks" / file.name
-        if not mask.exists():
-            raise LabelsError(f"{file.name} has no mask; put one of that name into masks")
-        image, labels = tifffile.imread(file), tifffile.imread(mask)
-        if image.ndim != 2 or image.shape != labels.shape:
-            raise LabelsError(
-                f"{file.name} is {image.shape} and its mask {labels.shape}; both must be one plane "
-                "of the same size"
-            )
-        real.append(Field(file.name, labels.astype(np.int32), image.astype(np.float32)))
+    real = read_pairs(folder / "train" if (folder / "train").is_dir() else folder)
     drawn = []
     for file in sorted((folder / "tissue_masks").glob("*_binary_seg_maps.tif")):
         labels = tifffile.imread(file, key=1).astype(np.int32)
@@ -85,21 +84,75 @@ def read_fields(folder: Path) -> tuple[list[Field], list[Field]]:
     return real, drawn
 
 
-def scaled(field: Field, diameter_px: float = TYPICAL_PX, enlarge: float = 1.6) -> Field:
-    """Return a field resampled so that its median nucleus has the given diameter.
+def read_pairs(folder: Path, kind: str = "", pixel_um: float = 0.0) -> list[Field]:
+    """Read ``images/*.tif`` with ``masks/*.tif``, sorted by name.
 
-    Pictures are enlarged by at most ``enlarge``. A field without nuclei stays as it is.
+    Without a kind, pictures of one size are one kind: they mostly come from one source.
+
+    Raises
+    ------
+    LabelsError
+        If a mask is missing, or the shapes of a pair differ.
+    """
+    import tifffile
+
+    fields = []
+    for file in sorted((folder / "images").glob("*.tif*")):
+        mask = folder / "masks" / file.name
+        if not mask.exists():
+            raise LabelsError(f"{file.name} has no mask; put one of that name into masks")
+        image, labels = tifffile.imread(file), tifffile.imread(mask)
+        if image.ndim != 2 or image.shape != labels.shape:
+            raise LabelsError(
+                f"{file.name} is {image.shape} and its mask {labels.shape}; both must be one plane "
+                "of the same size"
+            )
+        height, width = image.shape
+        fields.append(
+            Field(
+                file.name,
+                labels.astype(np.int32),
+                image.astype(np.float32),
+                pixel_um=pixel_um,
+                kind=kind or f"{height} x {width}",
+            )
+        )
+    return fields
+
+
+def scaled(field: Field, diameter_px: float = TYPICAL_PX, enlarge: float = 4.0) -> Field:
+    """Return a field resampled to the pixels of the network.
+
+    Parameters
+    ----------
+    field
+        A field with a picture; one without, or without nuclei and pixel size, stays as it is.
+    diameter_px
+        What becomes of the median nucleus where the pixel size is unknown.
+    enlarge
+        Pictures are enlarged by no more than this.
     """
     from skimage.transform import resize
 
-    area = np.bincount(field.labels.ravel())[1:]
-    if field.image is None or not area.any():
+    if field.image is None:
         return field
-    factor = min(diameter_px / float(np.median(np.sqrt(area[area > 0] * 4 / np.pi))), enlarge)
+    if field.pixel_um:
+        factor = field.pixel_um / _NETWORK_UM
+    else:
+        area = np.bincount(np.maximum(field.labels, 0).ravel())[1:]
+        if not area.any():
+            return field
+        factor = diameter_px / float(np.median(np.sqrt(area[area > 0] * 4 / np.pi)))
+    factor = min(factor, enlarge)
     shape = tuple(max(16, round(side * factor)) for side in field.labels.shape)
     labels = resize(field.labels, shape, order=0, preserve_range=True, anti_aliasing=False)
     image = resize(field.image, shape, order=1, preserve_range=True, anti_aliasing=factor < 1)
-    return Field(field.name, labels.astype(np.int32), image.astype(np.float32))
+    return replace(
+        field,
+        labels=labels.astype(np.int32),
+        image=image.astype(np.float32),
+        pixel_um=field.pixel_um / factor,
+    )
 
 
 class Patches:
@@ -111,46 +164,85 @@ class Patches:
         Fields with pictures (already ``scaled``), and fields to render onto.
     size
         Edge of a patch in pixels.
-    rendered
-        Share of patches that are rendered; all or none where one kind of field is missing.
+    rendered, simulated
+        Shares of patches that are rendered, and that are cut from fields whose kind is
+        ``SIMULATED``; what is missing is made up for by the others.
     """
 
     def __init__(
-        self, real: list[Field], drawn: list[Field], size: int = 224, rendered: float = 0.5
+        self,
+        real: list[Field],
+        drawn: list[Field],
+        size: int = 224,
+        rendered: float = 0.5,
+        simulated: float = 0.15,
     ) -> None:
-        self.real, self.drawn, self.size = real, drawn, size
-        self.rendered = rendered if real and drawn else float(not real)
+        self.drawn, self.size = drawn, size
+        self.made = [field for field in real if field.kind == SIMULATED]
+        self.real = [field for field in real if field.kind != SIMULATED]
+        share = np.array([1.0 - rendered - simulated, simulated, rendered])
+        share = np.maximum(share, 0.0) * [bool(self.real), bool(self.made), bool(drawn)]
+        if not share.any():
+            share = np.array([bool(self.real), bool(self.made), bool(drawn)], dtype=float)
+        share = share / max(float(share.sum()), 1.0e-9)
+        self.shares: tuple[float, ...] = tuple(float(part) for part in share)
+        self._turn = _turns(self.real)
+
+    def __bool__(self) -> bool:
+        return bool(self.real or self.made or self.drawn)
 
     def patch(self, seed: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return image ``(1, s, s)`` and targets ``(3, s, s)``: flow y, flow x, inside."""
+        """Return image ``(1, s, s)`` and targets ``(4, s, s)``: flow y, flow x, inside, annotated.
+
+        What was not annotated is 0 in all targets.
+        """
         rng = np.random.default_rng(seed)
         size = self.size + 2 * _MARGIN
-        if rng.random() < self.rendered:
+        source = int(rng.choice(3, p=self.shares))
+        if source == 2:
             image, labels = self._rendered(rng, size)
+            image = distort(levelled(image, rng), rng)
         else:
-            image, labels = self._pictured(rng, size)
-        image = distort(image, rng)
+            image, labels = self._pictured(rng, size, self.real if source == 0 else self.made)
+            image = distort(image, rng)
         cut = slice(_MARGIN, -_MARGIN)
-        flows = label_flows(labels)
-        inside = (labels > 0).astype(np.float32)
-        targets = np.concatenate([flows, inside[None]])[:, cut, cut]
+        known = labels >= 0
+        labels = np.where(known, labels, 0)
+        targets = np.concatenate(
+            [label_flows(labels), (labels > 0)[None], known[None]], dtype=np.float32
+        )[:, cut, cut]
         return np.ascontiguousarray(image[None, cut, cut]), np.ascontiguousarray(targets)
 
-    def _pictured(self, rng: np.random.Generator, size: int) -> tuple[Any, Any]:
-        field = self.real[int(rng.integers(len(self.real)))]
-        matrix = _matrix(rng, 0.6, 1.45)
-        where = _somewhere(rng, field.labels.shape, size)
-        assert field.image is not None
-        image = field.image - np.percentile(field.image, 0.5)
-        return warp(image, matrix, where, size, 1), warp(field.labels, matrix, where, size, 0)
+    def _pictured(self, rng: np.random.Generator, size: int, fields: list[Field]) -> Any:
+        """Cut a patch from one picture, or join several where they are smaller than a patch."""
+        field = self._choose(rng, fields)
+        if min(field.labels.shape) >= 0.75 * size:
+            return _cut(rng, field, size, rng.uniform(0.15 * size, 0.85 * size, 2))
+        y, x = rng.integers(size // 3, size - size // 3, 2)
+        image = np.zeros((size, size), dtype=np.float32)
+        labels = np.zeros((size, size), dtype=np.int32)
+        for rows in (slice(0, y), slice(y, size)):
+            for columns in (slice(0, x), slice(x, size)):
+                middle = [(part.start + part.stop) / 2 for part in (rows, columns)]
+                part, more = _cut(rng, field, size, middle + rng.uniform(-20.0, 20.0, 2))
+                image[rows, columns] = part[rows, columns]
+                above = int(labels.max(initial=0))
+                more = more[rows, columns]
+                labels[rows, columns] = np.where(more > 0, more + above, more)
+                field = self._choose(rng, fields)
+        return image, labels
+
+    def _choose(self, rng: np.random.Generator, fields: list[Field]) -> Field:
+        turn = self._turn if fields is self.real else None
+        return fields[int(rng.choice(len(fields), p=turn))]
 
     def _rendered(self, rng: np.random.Generator, size: int) -> tuple[Any, Any]:
         field = self.drawn[int(rng.integers(len(self.drawn)))]
-        matrix = _matrix(rng, 0.7, 1.9)
+        matrix = _matrix(rng, 0.75, 2.0)
         where = _somewhere(rng, field.labels.shape, size)
         labels = _smooth(warp(field.labels, matrix, where, size, 0), rng)
         thin = rng.random()
-        if thin < 0.5:
+        if thin < 0.35:
             keep = rng.random(int(labels.max(initial=0)) + 1) < rng.uniform(0.1, 1.0)
             labels = np.where(keep[labels], labels, 0)
         ghosts = membranes = None
@@ -163,6 +255,37 @@ class Patches:
         if field.membranes is not None and rng.random() < 0.4:
             membranes = warp(field.membranes.astype(np.float32), matrix, where, size, 1)
         return render_stain(labels, rng, ghosts=ghosts, membranes=membranes), labels
+
+
+def _turns(fields: list[Field]) -> npt.NDArray[np.float64] | None:
+    """How often each field is shown: a kind by the root of its number of fields."""
+    if not fields:
+        return None
+    _, which, count = np.unique(
+        [field.kind for field in fields], return_inverse=True, return_counts=True
+    )
+    turn = 1.0 / np.sqrt(count[which])
+    return np.asarray(turn / turn.sum(), dtype=np.float64)
+
+
+def _cut(
+    rng: np.random.Generator, field: Field, size: int, at: npt.NDArray[np.float64]
+) -> tuple[Any, Any]:
+    """Cut a patch out of a picture, with levels near those that the whole picture would have.
+
+    Most patches show a nucleus of the picture at the place asked for.
+    """
+    assert field.image is not None
+    matrix = _matrix(rng, 0.55, 1.7)
+    spots = np.flatnonzero(field.labels.ravel() > 0)
+    if rng.random() < _NEAR_NUCLEUS and len(spots):
+        spot = int(spots[rng.integers(len(spots))])
+        seen = np.array(divmod(spot, field.labels.shape[1]), dtype=float)
+    else:
+        seen = rng.uniform(0.0, 1.0, 2) * field.labels.shape
+    where = seen + matrix @ ((size - 1) / 2 - np.asarray(at))
+    image = levelled(field.image, rng)
+    return warp(image, matrix, where, size, 1), warp(field.labels, matrix, where, size, 0)
 
 
 def _matrix(rng: np.random.Generator, low: float, high: float) -> npt.NDArray[np.float64]:

@@ -15,6 +15,7 @@ __all__ = ["Levels", "slide_levels"]
 _SAMPLE_PX = 256
 _SAMPLES = 64
 _SAMPLES_DOWN = 8
+_SQUARE_PX = 16
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,13 @@ class Levels:
     ----------
     low, high
         In the slide's own units; equal for a channel without contrast.
+    dark
+        Mean of the darkest squares of the slide, on the scale of the levels.
     """
 
     low: float
     high: float
+    dark: float = 0.0
 
     def apply(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return float32 pixels with ``low`` at 0 and ``high`` at 1, cut at -0.5 and 4.
@@ -67,16 +71,30 @@ def slide_levels(
     across = min(columns, max(_SAMPLES // min(rows, _SAMPLES_DOWN), 1))
     down = min(rows, _SAMPLES // across)
     samples = []
+    squares = []
     for row, column in product(_spread(rows, down), _spread(columns, across)):
         y, x = row * _SAMPLE_PX, column * _SAMPLE_PX
         block = Block(y, min(y + _SAMPLE_PX, height), x, min(x + _SAMPLE_PX, width))
         pixels = slide.read(block, (channel,))[0].ravel()
         samples.append(pixels[np.isfinite(pixels)])
+        squares.append(_square_means(pixels.reshape(block.shape)))
     pixels = np.concatenate(samples)
     if not pixels.size:
         return Levels(0.0, 0.0)
     low, high = np.percentile(pixels, percentiles)
-    return Levels(float(low), float(high))
+    dark = np.percentile(np.concatenate(squares), percentiles[0]) if high > low else low
+    return Levels(float(low), float(high), float((dark - low) / max(high - low, 1e-30)))
+
+
+def _square_means(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Means of squares of 16 x 16 pixels, of those that hold a finite pixel."""
+    rows, columns = (np.arange(0, side, _SQUARE_PX) for side in pixels.shape)
+    finite = np.isfinite(pixels)
+    total, count = (
+        np.add.reduceat(np.add.reduceat(part, rows, axis=0), columns, axis=1)
+        for part in (np.where(finite, pixels, 0).astype(np.float64), finite.astype(np.int64))
+    )
+    return np.asarray(total[count > 0] / count[count > 0])
 
 
 def _spread(count: int, wanted: int) -> list[int]:

@@ -21,6 +21,7 @@ COMPACT_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
 """Weights of our own network, shipped in the package."""
 
 _COMPACT_UM = 0.5
+_PATCH_PX = 2048
 _CELLPOSE_DIAMETER_PX = 30.0
 
 
@@ -42,6 +43,8 @@ class Model:
         Where it runs: ``cpu``, ``cuda`` or ``mps``.
     threads
         Threads of the processor it may use.
+    precision
+        Type it computes in.
     predict
         From ``(y, x)`` float32 with levels 0 and 1 to ``(3, y, x)`` float32: flow y, flow x (both
         times five), logit of being inside.
@@ -56,6 +59,7 @@ class Model:
     halo_px: int
     device: str
     threads: int
+    precision: str
     predict: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     net: Any
 
@@ -65,7 +69,7 @@ def load_model(
     *,
     diameter_um: float = 8.0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    precision: Literal["float32", "bfloat16"] = "float32",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
 ) -> Model:
     """Load a network.
 
@@ -79,7 +83,8 @@ def load_model(
     device
         ``auto`` takes a graphics processor where there is one.
     precision
-        Type in which the compact network computes; Cellpose's are always in bfloat16, as there.
+        Type in which the compact network computes; auto takes bfloat16 where the processor
+        multiplies it natively. Cellpose's are always in bfloat16, as there.
 
     Raises
     ------
@@ -116,21 +121,23 @@ def _compact(path: Path, name: str, device: str, precision: str) -> Model:
         raise ModelError(
             f"{path.name} does not fit the compact network; give weights that train wrote"
         ) from error
+    if precision == "auto":
+        precision = "bfloat16" if _multiplies_bfloat16(where) else "float32"
     net = net.to(where, memory_format=torch.channels_last)
     net.dtype = getattr(torch, precision)
 
     def predict(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         height, width = image.shape
-        image = np.pad(image, ((0, -height % STRIDE_PX), (0, -width % STRIDE_PX)), mode="edge")
-        batch = torch.zeros((1, 3, *image.shape), dtype=net.dtype)
-        batch[0, 0] = torch.from_numpy(image)
-        batch = batch.to(where).contiguous(memory_format=torch.channels_last)
+        image = np.pad(image, ((0, -height % STRIDE_PX), (0, -width % STRIDE_PX)))
+        batch = torch.from_numpy(image)[None, None].to(where, net.dtype)
         with torch.inference_mode():
-            flows = net(batch)[0][0].float().cpu().numpy()
-        return np.ascontiguousarray(flows[:, :height, :width])
+            flows = net(batch)[0][0].to("cpu", torch.float32, memory_format=torch.contiguous_format)
+        return np.ascontiguousarray(flows.numpy()[:, :height, :width])
 
-    threads = int(torch.get_num_threads())
-    return Model(name, _sha256(path), _COMPACT_UM, 896, HALO_PX, where, threads, predict, net)
+    return Model(
+        name, _sha256(path), _COMPACT_UM, _PATCH_PX, HALO_PX, where, int(torch.get_num_threads()),
+        precision, predict, net,
+    )  # fmt: skip
 
 
 def _cellpose_file(name: str) -> Path:
@@ -182,8 +189,10 @@ def _cellpose(path: Path, name: str, diameter_um: float, device: str) -> Model:
         return np.ascontiguousarray(np.moveaxis(flows[0], -1, 0), dtype=np.float32)
 
     pixel_um = diameter_um / _CELLPOSE_DIAMETER_PX
-    threads = int(torch.get_num_threads())
-    return Model(name, _sha256(path), pixel_um, 768, 128, where, threads, predict, net)
+    return Model(
+        name, _sha256(path), pixel_um, 768, 128, where, int(torch.get_num_threads()),
+        "bfloat16", predict, net,
+    )  # fmt: skip
 
 
 def _need_dinov3(name: str) -> None:
@@ -218,6 +227,21 @@ def _device(wanted: str) -> str:
     if not there[wanted]:
         raise ModelError(f"this machine has no {wanted} device; pass --segment.device auto")
     return wanted
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    """Tell whether bfloat16 is more than emulated there."""
+    import torch
+
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu":
+        return False
+    asked = [
+        getattr(torch.cpu, name, None)
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    ]
+    return any(ask is not None and ask() for ask in asked)
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ __all__ = [
     "HAZE_PX",
     "HAZE_SHARE",
     "distort",
+    "levelled",
     "render_stain",
     "warp",
 ]
@@ -63,8 +64,8 @@ def render_stain(
     if rng.random() < 0.3:
         rim = ndi.gaussian_filter(sharp, rng.uniform(1.0, 2.0))
         sharp = np.maximum(sharp, rim * rng.uniform(0.5, 1.0))
-    sharp *= _texture(shape, rng, rng.uniform(0.05, 0.5))
-    image = ndi.gaussian_filter(sharp, rng.uniform(0.5, 2.0))
+    sharp *= _texture(shape, rng, rng.uniform(0.05, 0.3))
+    image = ndi.gaussian_filter(sharp, rng.uniform(0.4, 1.4))
     if ghosts is not None:
         blurred = ndi.gaussian_filter(_bodies(ghosts, rng), rng.uniform(3.0, 8.0))
         image += rng.uniform(0.05, 0.5) * blurred
@@ -80,17 +81,17 @@ def render_stain(
     image *= 1.0 - rng.uniform(0.0, 0.5) * _slow(shape, rng)
     photons = np.exp(rng.uniform(np.log(15.0), np.log(2000.0)))
     image = rng.poisson(np.maximum(image, 0.0) * photons).astype(np.float32) / photons
-    image += rng.normal(0.0, rng.uniform(0.0, 0.04), shape).astype(np.float32)
+    image += np.float32(rng.uniform(0.0, 0.04)) * rng.standard_normal(shape, dtype=np.float32)
     return np.asarray(image, dtype=np.float32)
 
 
 def distort(picture: Image, rng: np.random.Generator) -> Image:
-    """Blur, add noise to, scale and bend the brightness of a picture, then normalise it.
+    """Blur, coarsen, add noise to, scale and bend the brightness of a picture.
 
     Parameters
     ----------
     picture
-        ``(y, x)`` float32 in any units.
+        ``(y, x)`` float32, ``levelled``.
     rng
         Source of all chance.
 
@@ -98,26 +99,38 @@ def distort(picture: Image, rng: np.random.Generator) -> Image:
     -------
     numpy.ndarray
         ``(y, x)`` float32: background near 0, the brightest nuclei near 1, give or take the gain
-        by which one field of a slide may be dimmer than the slide. A constant image gives zeros.
+        by which one field of a slide may be dimmer than the slide.
     """
     from scipy import ndimage as ndi
 
     image: Any = picture
-    low, high = np.percentile(image, (rng.uniform(0.1, 3.0), rng.uniform(99.0, 99.95)))
-    if not high > low:
-        return np.zeros_like(image)
-    image = (image - low) / (high - low)
     if rng.random() < 0.3:
         image = ndi.gaussian_filter(image, rng.uniform(0.3, 1.5))
     if rng.random() < 0.3:
-        image = image + rng.normal(0.0, rng.uniform(0.0, 0.08), image.shape)
-    if rng.random() < 0.5:
-        image = np.maximum(image, 0.0) ** np.exp(rng.normal(0.0, 0.25))
+        image = _coarsened(image, rng.uniform(1.2, 2.6))
     if rng.random() < 0.3:
-        image = image * (1.0 - rng.uniform(0.0, 0.6) * _slow(image.shape, rng))
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        image = image + np.float32(rng.uniform(0.0, 0.08)) * noise
+    if rng.random() < 0.5:
+        image = np.maximum(image, 0.0) ** np.float32(np.exp(rng.normal(0.0, 0.25)))
+    if rng.random() < 0.3:
+        image = image * (1.0 - np.float32(rng.uniform(0.0, 0.6)) * _slow(image.shape, rng))
     gain = np.exp(rng.uniform(np.log(0.3), np.log(1.4))) if rng.random() < 0.6 else 1.0
     offset = rng.uniform(-0.03, 0.08) if rng.random() < 0.5 else 0.0
-    return np.asarray(image * gain + offset, dtype=np.float32)
+    return np.asarray(image * np.float32(gain) + np.float32(offset), dtype=np.float32)
+
+
+def levelled(picture: Image, rng: np.random.Generator) -> Image:
+    """Bring a picture to levels 0 and 1 between two of its outer percentiles, drawn at random.
+
+    A constant picture becomes 0; 1, and less than -0.5 and more than 4, are as the levels of a
+    slide would have them.
+    """
+    low, high = np.percentile(picture[::2, ::2], (rng.uniform(0.1, 3.0), rng.uniform(99.0, 99.95)))
+    if not high > low:
+        return np.zeros_like(picture, dtype=np.float32)
+    scaled = (picture - np.float32(low)) / np.float32(high - low)
+    return np.asarray(np.clip(scaled, -0.5, 4.0), dtype=np.float32)
 
 
 def warp(
@@ -157,12 +170,22 @@ def warp(
     )
 
 
+def _coarsened(image: Image, factor: float) -> Image:
+    """Show a picture as pixels so many times as large would, interpolated back."""
+    from scipy import ndimage as ndi
+
+    sharp = ndi.gaussian_filter(image, 0.4 * factor)
+    small = ndi.zoom(sharp, 1.0 / factor, order=1, grid_mode=True, mode="nearest")
+    back = [side / part for side, part in zip(image.shape, small.shape, strict=True)]
+    return np.asarray(ndi.zoom(small, back, order=1, grid_mode=True, mode="nearest"))
+
+
 def _bodies(labels: npt.NDArray[Any], rng: np.random.Generator) -> Image:
     """Brightness of each nucleus, fading towards its rim."""
     from scipy import ndimage as ndi
 
     top = int(labels.max(initial=0))
-    bright = rng.lognormal(0.0, rng.uniform(0.1, 0.6), top + 1)
+    bright = rng.lognormal(0.0, rng.uniform(0.1, 0.5), top + 1)
     if rng.random() < 0.33:
         bright[rng.random(top + 1) < rng.uniform(0.1, 0.5)] *= rng.uniform(1.5, 3.0)
     bright[0] = 0.0
@@ -172,7 +195,7 @@ def _bodies(labels: npt.NDArray[Any], rng: np.random.Generator) -> Image:
         for step in (1, -1):
             inner &= np.roll(labels, step, axis) == labels
     depth = ndi.distance_transform_edt(inner).astype(np.float32)
-    fade, floor = rng.uniform(0.5, 3.0), rng.uniform(0.2, 0.8)
+    fade, floor = rng.uniform(0.5, 2.0), rng.uniform(0.4, 0.9)
     return np.asarray(image * (1.0 - (1.0 - floor) * np.exp(-depth / fade)), dtype=np.float32)
 
 
@@ -180,7 +203,7 @@ def _texture(shape: tuple[int, ...], rng: np.random.Generator, amount: float) ->
     """Chromatin: positive noise about 1, as coarse as one to three pixels."""
     from scipy import ndimage as ndi
 
-    noise = ndi.gaussian_filter(rng.normal(size=shape), rng.uniform(0.8, 3.0))
+    noise = ndi.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), rng.uniform(0.8, 3.0))
     noise /= max(float(noise.std()), 1e-6)
     return np.asarray(np.clip(1.0 + amount * noise, 0.1, 3.0), dtype=np.float32)
 
@@ -190,7 +213,7 @@ def _slow(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
     from scipy import ndimage as ndi
 
     knots = int(rng.integers(3, 9))
-    coarse = rng.random((knots, knots))
+    coarse = rng.random((knots, knots), dtype=np.float32)
     field = ndi.zoom(
         coarse, (shape[0] / knots, shape[1] / knots), order=1, grid_mode=True, mode="nearest"
     )

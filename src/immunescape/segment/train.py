@@ -3,18 +3,22 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+import numpy.typing as npt
 
 from immunescape.blocks import Progress, silent
-from immunescape.errors import ModelError
+from immunescape.errors import LabelsError, ModelError
 from immunescape.params import Between, Params
+from immunescape.segment.duplicates import near_duplicates
 
 if TYPE_CHECKING:
     from immunescape.segment.data import Field
 
-__all__ = ["TrainParams", "TrainResult", "split_fields", "train_compact"]
+__all__ = ["TrainParams", "TrainResult", "split_fields", "train_compact", "train_fields"]
+
+_CROP_PX = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +35,17 @@ class TrainParams(Params):
     batch
         Patches per update.
     patch_px
-        Edge of a patch; a multiple of 8.
+        Edge of a patch; a multiple of 16.
     learning_rate
         Highest learning rate, reached after the first hundred updates.
     weight_decay
         Pull of the weights towards zero.
+    pool
+        Patches that are made before training, each then seen several times, turned and cropped.
     rendered
         Share of patches that are stains rendered onto tissue masks, where there are any.
+    simulated
+        Share of patches that are cut from simulated fields, where there are any.
     validation
         Share of the pictures that is held out, the same for the same seed.
     save_minutes
@@ -45,25 +53,31 @@ class TrainParams(Params):
     threads
         Threads for the network; 0 takes all.
     workers
-        Processes that prepare patches; 0 prepares them in the main process.
+        Processes that make patches; 0 makes them in the main process.
+    frozen_norm
+        Keep the means and spreads by which the network normalises, as fine-tuning on few pictures
+        should.
     bfloat16
         Compute in half precision, about twice as fast on processors that know it.
     seed
         Source of all chance: the split, the first weights, the patches.
     """
 
-    steps: Annotated[int, Between(1, 1_000_000)] = 6000
+    steps: Annotated[int, Between(1, 1_000_000)] = 5500
     minutes: Annotated[float, Between(0, 10_000, step=1, unit="min")] = 0.0
-    batch: Annotated[int, Between(1, 256)] = 8
-    patch_px: Annotated[int, Between(64, 1024, step=8, unit="px")] = 224
+    batch: Annotated[int, Between(1, 256)] = 16
+    patch_px: Annotated[int, Between(64, 1024, step=16, unit="px")] = 224
     learning_rate: Annotated[float, Between(1e-6, 0.1, step=1e-4)] = 0.003
     weight_decay: Annotated[float, Between(0, 1, step=1e-4)] = 0.0001
-    rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.5
+    pool: Annotated[int, Between(1, 1_000_000)] = 16000
+    rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.35
+    simulated: Annotated[float, Between(0, 1, step=0.05)] = 0.15
     validation: Annotated[float, Between(0, 0.5, step=0.05)] = 0.1
     save_minutes: Annotated[float, Between(0, 600, step=1, unit="min")] = 4.0
     threads: Annotated[int, Between(0, 256)] = 0
-    workers: Annotated[int, Between(0, 64)] = 1
+    workers: Annotated[int, Between(0, 64)] = 2
     bfloat16: bool = True
+    frozen_norm: bool = False
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
 
 
@@ -95,17 +109,37 @@ def split_fields(
 ) -> "tuple[list[Field], list[Field]]":
     """Divide fields into those to train on and those held out, by name and seed alone.
 
-    At least one field stays for training; with a positive share and two fields or more, at least
-    one is held out.
+    Parameters
+    ----------
+    fields
+        In any order; near-duplicates among them are kept on one side.
+    share
+        Share that is held out. At least one group of fields stays for training; with a positive
+        share and two groups or more, at least one is held out.
+    seed
+        Source of all chance.
+
+    Returns
+    -------
+    tuple of list of Field
+        To train on, and held out; each sorted by name.
     """
-    count = len(fields)
-    held = min(max(round(share * count), 1), count - 1) if share and count > 1 else 0
-    order = np.random.default_rng(seed).permutation(count)
-    out = set(order[:held].tolist())
     ordered = sorted(fields, key=lambda f: f.name)
+    group = near_duplicates(ordered)
+    names, sizes = np.unique(group, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    wanted = max(round(share * len(ordered)), 1) if share and len(names) > 1 else 0
+    out: set[int] = set()
+    held = 0
+    for k in order.tolist():
+        if held < wanted and held + sizes[k] <= 2 * wanted and len(out) < len(names) - 1:
+            out.add(int(names[k]))
+            held += int(sizes[k])
+    if wanted and not out:
+        out.add(int(names[order[np.argmin(sizes[order])]]))
     return (
-        [f for k, f in enumerate(ordered) if k not in out],
-        [f for k, f in enumerate(ordered) if k in out],
+        [f for f, g in zip(ordered, group.tolist(), strict=True) if g not in out],
+        [f for f, g in zip(ordered, group.tolist(), strict=True) if g in out],
     )
 
 
@@ -115,79 +149,131 @@ def train_compact(
     params: TrainParams | None = None,
     progress: Progress = silent,
     *,
+    simulated: Path | None = None,
     initial: Path | None = None,
     resume: bool = True,
+    widths: tuple[int, ...] = (),
 ) -> TrainResult:
-    """Train the compact network and write its weights.
+    """Train the compact network on a folder of pictures and masks; see `train_fields`.
 
     Parameters
     ----------
     data_dir
-        Folder as ``data.read_fields`` reads it.
-    out
-        Weights file to write (``.safetensors``): a running average of the weights, at every
-        checkpoint and at the end. Beside it ``.state.pt`` keeps what a resumption needs and
-        ``.csv`` the losses.
-    params
-        How to train.
-    progress
-        Told the steps done.
-    initial
-        Weights to start from instead of random ones (fine-tuning).
-    resume
-        Continue from ``.state.pt`` where it was written with the same params.
+        Folder as ``data.read_fields`` reads it. A part of it (``params.validation``) is held out.
+    simulated
+        Folder with ``images`` and ``masks`` of simulated fields of 0.5 µm per pixel.
 
     Raises
     ------
     LabelsError
         If the folder holds nothing to train on.
     ModelError
-        If ``patch_px`` is no multiple of 8, or the initial weights do not fit.
+        If ``patch_px`` is no multiple of 16, or the initial weights do not fit.
+    """
+    from immunescape.segment.data import SIMULATED, read_fields, read_pairs
+
+    params = params or TrainParams()
+    real, drawn = read_fields(data_dir)
+    real, held = split_fields(real, params.validation, params.seed)
+    drawn, held_drawn = split_fields(drawn, params.validation, params.seed)
+    if simulated is not None:
+        real = real + read_pairs(simulated, SIMULATED, 0.5)
+    return train_fields(
+        real, drawn, held + held_drawn, out, params, progress,
+        initial=initial, resume=resume, widths=widths,
+    )  # fmt: skip
+
+
+def train_fields(
+    real: "list[Field]",
+    drawn: "list[Field]",
+    held: "list[Field]",
+    out: Path,
+    params: TrainParams | None = None,
+    progress: Progress = silent,
+    *,
+    initial: Path | None = None,
+    resume: bool = True,
+    widths: tuple[int, ...] = (),
+) -> TrainResult:
+    """Train the compact network and write its weights.
+
+    Parameters
+    ----------
+    real, drawn
+        Pictures with their masks, and masks to render stains onto.
+    held
+        Fields of either kind on which the loss is logged; nothing else is done with them.
+    out
+        Weights file to write (``.safetensors``): a running average of the weights, at every
+        checkpoint and at the end. Beside it ``.state.pt`` keeps what a resumption needs,
+        ``.csv`` the losses, and ``.patches`` the patches until training ends.
+    params
+        How to train.
+    progress
+        Told the patches made and the steps done.
+    initial
+        Weights to start from instead of random ones (fine-tuning).
+    resume
+        Continue from ``.state.pt`` where it was written with the same params.
+    widths
+        Channels of each level of a network to be made; empty for those of the shipped one.
+
+    Raises
+    ------
+    LabelsError
+        If there is nothing to train on.
+    ModelError
+        If ``patch_px`` is no multiple of 16, or the initial weights do not fit.
     """
     import torch
 
-    from immunescape.segment.data import Patches, read_fields, scaled
-    from immunescape.segment.network import STRIDE_PX, CompactNet
+    from immunescape.segment.data import Patches, scaled
+    from immunescape.segment.network import STRIDE_PX, WIDTHS, CompactNet, load_weights
+    from immunescape.segment.pool import Pool
     from immunescape.segment.training import TrainingRun, fixed_batches
 
     params = params or TrainParams()
     if params.patch_px % STRIDE_PX:
         raise ModelError(f"patch_px is {params.patch_px}; give a multiple of {STRIDE_PX}")
-    real, drawn = read_fields(data_dir)
-    real, held_real = split_fields(real, params.validation, params.seed)
-    drawn, held_drawn = split_fields(drawn, params.validation, params.seed)
-    patches = Patches([scaled(f) for f in real], drawn, params.patch_px, params.rendered)
-    checks = [
-        fixed_batches(Patches([scaled(f) for f in held_real], [], params.patch_px)),
-        fixed_batches(Patches([], held_drawn, params.patch_px)),
-    ]
-    if params.threads:
-        torch.set_num_threads(params.threads)
     torch.manual_seed(params.seed)
-    net = CompactNet()
-    if initial is not None:
+    if initial is None:
+        net = CompactNet(widths or WIDTHS)
+    else:
         try:
-            net.load_model(initial)
+            net = load_weights(initial)
         except Exception as error:
             raise ModelError(
                 f"{initial.name} does not fit the compact network; start from its own weights"
             ) from error
+    patches = Patches(
+        [scaled(f) for f in real], drawn, params.patch_px + _CROP_PX,
+        params.rendered, params.simulated,
+    )  # fmt: skip
+    if not patches:
+        raise LabelsError("there is no field to train on; give pictures with masks")
+    checks = [
+        fixed_batches(Patches(some, [], params.patch_px))
+        for some in ([scaled(f) for f in held if f.image is not None],)
+    ]
+    checks.append(fixed_batches(Patches([], [f for f in held if f.image is None], params.patch_px)))
+    if params.threads:
+        torch.set_num_threads(params.threads)
     run = TrainingRun(net.to(memory_format=torch.channels_last), params, out)
     if resume:
         run.restore()
+    pool = Pool(
+        out.with_suffix(".patches"), patches, min(params.pool, params.steps * params.batch),
+        params.seed, params.workers, progress,
+    )  # fmt: skip
     losses: list[float] = []
-    loader = torch.utils.data.DataLoader(
-        _Indexed(patches, params.seed),
-        batch_size=params.batch,
-        sampler=range(run.step * params.batch, params.steps * params.batch),
-        num_workers=params.workers,
-        multiprocessing_context="spawn" if params.workers else None,
-        persistent_workers=False,
-    )
     saved = time.monotonic()
     run.started = saved - run.seconds
-    for images, targets in loader:
-        losses.append(run.update(images, targets))
+    while run.step < params.steps:
+        rng = np.random.default_rng((params.seed, 1, run.step))
+        numbers = _turn(run.step, params.batch, pool.count, params.seed)
+        images, targets = pool.batch(numbers, params.patch_px, rng)
+        losses.append(run.update(torch.from_numpy(images), torch.from_numpy(targets)))
         progress("train", run.step, params.steps)
         over = run.fraction() >= 1.0
         if over or time.monotonic() - saved > 60 * params.save_minutes:
@@ -198,17 +284,15 @@ def train_compact(
         if over:
             break
     run.save()
+    pool.remove()
     return TrainResult(out, run.step, run.seconds, tuple(run.history))
 
 
-class _Indexed:
-    """Patches by number, so that neither workers nor resumption change what is seen."""
-
-    def __init__(self, patches: Any, seed: int) -> None:
-        self.patches, self.seed = patches, seed
-
-    def __len__(self) -> int:
-        return 2**62
-
-    def __getitem__(self, index: int) -> Any:
-        return self.patches.patch((self.seed, index))
+def _turn(step: int, batch: int, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Numbers of the patches of one update: each comes once before any comes again."""
+    places = np.arange(step * batch, (step + 1) * batch)
+    order = [
+        np.random.default_rng((seed, 2, int(epoch))).permutation(count)
+        for epoch in np.unique(places // count)
+    ]
+    return np.asarray(np.concatenate(order)[places - count * int(places[0] // count)])

@@ -22,7 +22,8 @@ class TrainingRun:
 
         import torch
 
-        self.net, self.params, self.out = net, params, out
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.net, self.params, self.out = net.to(self.device), params, out
         self.average = copy.deepcopy(net).eval()
         for weight in self.average.parameters():
             weight.requires_grad_(False)
@@ -55,10 +56,9 @@ class TrainingRun:
         for group in self.optimiser.param_groups:
             group["lr"] = float(self.params.learning_rate * warm * (0.002 + 0.998 * anneal))
         self.net.train()
-        images = _three(images).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.params.bfloat16):
-            predicted, _ = self.net(images)
-        loss = _loss(predicted.float(), targets)
+        if self.params.frozen_norm:
+            _freeze_norms(self.net)
+        loss = self._loss_of(self.net, images, targets)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -75,6 +75,14 @@ class TrainingRun:
                     value.copy_(own[name])
         return float(loss.detach())
 
+    def _loss_of(self, net: Any, images: Any, targets: Any) -> Any:
+        import torch
+
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.params.bfloat16):
+            predicted, _ = net(images)
+        return _loss(predicted.float(), targets.to(self.device))
+
     def check(self, train_loss: float, checks: list[list[Any]]) -> None:
         """Append losses of the averaged weights on the held-out patches to the log."""
         import torch
@@ -82,13 +90,9 @@ class TrainingRun:
         row = [float(self.step), self.seconds, train_loss]
         for batches in checks:
             losses = []
-            with (
-                torch.no_grad(),
-                torch.autocast("cpu", torch.bfloat16, enabled=self.params.bfloat16),
-            ):
+            with torch.no_grad():
                 for images, targets in batches:
-                    predicted, _ = self.average(_three(images))
-                    losses.append(float(_loss(predicted.float(), targets)))
+                    losses.append(float(self._loss_of(self.average, images, targets)))
             row.append(float(np.mean(losses)) if losses else float("nan"))
         self.history.append(tuple(row))
 
@@ -128,7 +132,7 @@ class TrainingRun:
         if not self._state_file.exists():
             return
         try:
-            state = torch.load(self._state_file, map_location="cpu", weights_only=True)
+            state = torch.load(self._state_file, map_location=self.device, weights_only=True)
             if state["params"] != dataclasses.asdict(self.params):
                 return
             self.net.load_state_dict(state["net"])
@@ -147,7 +151,7 @@ def fixed_batches(patches: Any, count: int = 6, batch: int = 8) -> list[Any]:
     """Draw the batches on which every check of a run is made; none without fields."""
     import torch
 
-    if not patches.real and not patches.drawn:
+    if not patches:
         return []
     rows = [[patches.patch((7, b, k)) for k in range(batch)] for b in range(count)]
     return [
@@ -155,17 +159,25 @@ def fixed_batches(patches: Any, count: int = 6, batch: int = 8) -> list[Any]:
     ]
 
 
-def _three(images: Any) -> Any:
-    import torch
+def _freeze_norms(net: Any) -> None:
+    from torch import nn
 
-    empty = torch.zeros_like(images)
-    return torch.cat([images, empty, empty], dim=1)
+    for part in net.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
 
 
 def _loss(predicted: Any, targets: Any) -> Any:
-    """Squared error of the flows, five times enlarged, and cross-entropy of the inside."""
+    """Squared error of the flows, five times enlarged, and cross-entropy of the inside.
+
+    Pixels that were not annotated do not count.
+    """
     from torch.nn import functional
 
-    flows = functional.mse_loss(predicted[:, :2], 5.0 * targets[:, :2]) / 2.0
-    inside = functional.binary_cross_entropy_with_logits(predicted[:, 2], targets[:, 2])
-    return flows + inside
+    known = targets[:, 3]
+    pixels = known.sum().clamp(min=1.0)
+    flows = (((predicted[:, :2] - 5.0 * targets[:, :2]) ** 2).mean(dim=1) * known).sum() / pixels
+    inside = functional.binary_cross_entropy_with_logits(
+        predicted[:, 2], targets[:, 2], weight=known, reduction="sum"
+    )
+    return flows / 2.0 + inside / pixels

@@ -1,0 +1,157 @@
+"""Train the shipped network anew, with its log and its curve.
+
+    python docs/model/train.py DATA WORK [--minutes 0] [--ladder]
+
+DATA holds ``train`` and ``tissue_masks``; WORK receives the simulated fields, the weights
+``compact.safetensors``, checkpoints to resume from, and the losses. ``--ladder`` trains networks of
+several sizes on equally many patches instead, and times and scores them: the trade of accuracy
+against speed by which the size was chosen. On a graphics processor, where there is one, both run
+there; they need none.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from simulated_fields import write_fields
+
+from immunescape.segment import TrainParams, train_compact
+
+SIZES = {
+    "0.2 M": (16, 32, 48, 64),
+    "0.5 M": (24, 48, 64, 96),
+    "0.9 M": (32, 64, 96, 128),
+    "0.93 M, shipped": (48, 64, 96, 128),
+    "1.6 M": (64, 96, 128, 128),
+}
+"""Channels of each level of the networks that were compared."""
+
+LADDER_STEPS = 500
+LADDER_POOL = 8000
+
+
+def main() -> None:
+    """Train one network, or several."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--ladder", action="store_true")
+    args = parser.parse_args()
+    simulated = args.work / "simulated"
+    write_fields(simulated)
+    if args.ladder:
+        ladder(args.data, args.work, simulated)
+        return
+    params = TrainParams(minutes=args.minutes)
+    out = args.work / "compact.safetensors"
+    done = train_compact(args.data, out, params, tell(), simulated=simulated)
+    print(f"{done.steps} updates in {done.seconds / 60:.0f} minutes; wrote {out.name}")
+    draw_losses(out.with_suffix(".csv"), args.work / "losses.png")
+
+
+def ladder(data: Path, work: Path, simulated: Path) -> None:
+    """Train each size, and write its speed and its scores to ``sizes.csv`` and ``sizes.png``."""
+    rows = []
+    params = TrainParams(steps=LADDER_STEPS, pool=LADDER_POOL)
+    for name, widths in SIZES.items():
+        out = work / f"ladder_{widths[0]}.safetensors"
+        done = train_compact(data, out, params, tell(), simulated=simulated, widths=widths)
+        rows.append({"network": name, "widths": " ".join(map(str, widths)), **judged(out, data),
+                     "training_seconds": round(done.seconds)})  # fmt: skip
+        print(rows[-1], flush=True)
+        with (work / "sizes.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    draw_sizes(rows, work / "sizes.png")
+
+
+def judged(weights: Path, data: Path) -> dict[str, float]:
+    """Return the speed of a network, and its scores on the pictures that were held out."""
+    from immunescape.segment import Match, load_model, match_labels
+    from immunescape.segment.data import read_fields, scaled
+    from immunescape.segment.levels import slide_levels
+    from immunescape.segment.masks import masks_from_flows
+    from immunescape.segment.train import split_fields
+    from immunescape.slide import Slide
+
+    params = TrainParams()
+    model = load_model(str(weights), device="cpu")
+    real, _ = read_fields(data)
+    _, held = split_fields(real, params.validation, params.seed)
+    at = {0.5: Match(0, 0, 0), 0.75: Match(0, 0, 0)}
+    for field in map(scaled, held):
+        slide = Slide(field.name, (field.image[None],), ("DAPI",), 0.5)
+        image = slide_levels(slide, "DAPI").apply(field.image)
+        found = masks_from_flows(model.predict(image), min_area_px=20)
+        for iou in at:
+            at[iou] += match_labels(field.labels, found, iou)
+    picture = np.random.default_rng(0).random((1536, 1536), dtype=np.float32)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        model.predict(picture)
+        seconds.append(time.perf_counter() - start)
+    return {
+        "parameters": sum(p.numel() for p in model.net.parameters()),
+        "network_mpx_per_s": round(picture.size / 1e6 / float(np.median(seconds)), 2),
+        "ap_50": round(at[0.5].average_precision, 3),
+        "ap_75": round(at[0.75].average_precision, 3),
+    }
+
+
+def draw_losses(table: Path, picture: Path) -> None:
+    """Draw the losses of a run against its updates."""
+    import matplotlib.pyplot as plt
+
+    step, _, *losses = np.genfromtxt(table, delimiter=",", skip_header=1, unpack=True, ndmin=2)
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    names = ("training", "held-out pictures", "held-out geometry, rendered")
+    for name, loss in zip(names, losses, strict=True):
+        axes.plot(step, loss, marker="o", markersize=3, label=name)
+    axes.set(xlabel="updates", ylabel="loss", ylim=(0, None))
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=120)
+
+
+def draw_sizes(rows: list[dict[str, object]], picture: Path) -> None:
+    """Draw accuracy against speed, a mark for each network."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for key, name in (("ap_50", "AP at IoU 0.5"), ("ap_75", "AP at IoU 0.75")):
+        axes.plot([r["network_mpx_per_s"] for r in rows], [r[key] for r in rows], "o-", label=name)
+    for row in rows:
+        at = (row["network_mpx_per_s"], row["ap_50"])
+        axes.annotate(
+            str(row["network"]), at, xytext=(0, 8), textcoords="offset points", ha="center"
+        )
+    axes.set(xlabel="network alone, megapixels per second", ylabel="average precision",
+             title=f"after {LADDER_STEPS} updates each")  # fmt: skip
+    axes.margins(0.12)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=120)
+
+
+def tell() -> Callable[[str, int, int], None]:
+    """Return what says every half minute how far a step is."""
+    last = 0.0
+
+    def told(step: str, done: int, total: int) -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last > 30:
+            last = time.monotonic()
+            print(f"{step} {done} of {total}", file=sys.stderr, flush=True)
+
+    return told
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Flows of a whole slide, patch by patch, where there is something to see."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from immunescape.blocks import Block, Progress, iter_blocks
+from immunescape.segment.levels import Levels
+from immunescape.segment.models import Model
+from immunescape.segment.sampling import Grid
+from immunescape.slide import Slide
+
+__all__ = ["NOTHING", "Stain", "fill_flows"]
+
+NOTHING = -30.0
+"""Flows and logit where the network was not asked."""
+
+_SQUARE_PX = 16
+_FRAME_PX = 16
+_EMPTY = 0.02
+"""A square this little brighter than the darkest ones of the slide holds no nucleus: a share of
+the range from the slide's background to its brightest nuclei."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stain:
+    """The nuclear stain of a slide on the pixels of a network.
+
+    Parameters
+    ----------
+    slide
+        The slide.
+    channels, levels
+        Its nuclear channels, and what is 0 and 1 in each.
+    grid
+        Where the network's pixels lie.
+    """
+
+    slide: Slide
+    channels: tuple[str, ...]
+    levels: list[Levels]
+    grid: Grid
+
+    def read(self, block: Block) -> npt.NDArray[np.float32]:
+        """Return the stain of a block of network pixels, the brightest of all channels."""
+        part = self.grid.footprint(block)
+        pixels = self.slide.read(part, self.channels)
+        layers = [
+            self.grid.shrink(level.apply(layer), block)
+            for level, layer in zip(self.levels, pixels, strict=True)
+        ]
+        return np.asarray(np.maximum.reduce(layers), dtype=np.float32)
+
+    def darkest(self) -> float:
+        """Return the mean stain of the darkest squares, in the brightest of all channels."""
+        return max((level.dark for level in self.levels if level.high > level.low), default=0.0)
+
+
+def fill_flows(stain: Stain, model: Model, flows: Any, progress: Progress) -> None:
+    """Ask the network for the flows of every patch.
+
+    Parameters
+    ----------
+    stain
+        What it sees.
+    model
+        The network.
+    flows
+        ``(3, y, x)`` float16, filled with ``NOTHING``; what is written is cut at -30 and 30.
+    progress
+        Told the patches done.
+
+    Notes
+    -----
+    Patches lie on a grid anchored at the slide's origin. Of a patch only the rectangle is computed
+    that holds all squares of 16 x 16 pixels with more light than the slide's darkest; a patch
+    without any is left out. Around the rectangle as much is read as the network sees, except
+    beyond the frame of the slide, where a narrow dark rim stands for all that is not there.
+    """
+    patches = list(iter_blocks(stain.grid.shape, model.patch_px))
+    empty = stain.darkest() + _EMPTY
+    for number, patch in enumerate(patches, start=1):
+        outer = patch.grown(model.halo_px, stain.grid.shape)
+        image = stain.read(outer)
+        part = _lit(image, patch, outer, empty)
+        if part is not None:
+            seen = part.grown(model.halo_px, stain.grid.shape)
+            framed, top, left = _framed(image[seen.inside(outer)], seen, stain.grid.shape)
+            rows, columns = (
+                slice(inner.start + by, inner.stop + by)
+                for inner, by in zip(part.inside(seen), (top, left), strict=True)
+            )
+            found = model.predict(framed)[:, rows, columns]
+            np.clip(found, -30.0, 30.0, out=found)
+            flows[:, part.slices[0], part.slices[1]] = found.astype(np.float16)
+        progress("flows", number, len(patches))
+
+
+def _lit(image: npt.NDArray[np.float32], patch: Block, outer: Block, empty: float) -> Block | None:
+    """Return the part of a patch in which something is brighter than ``empty``, if any is.
+
+    Its sides lie on the grid of squares, or on those of the patch; a square more on each side
+    holds the dim rims of nuclei.
+    """
+    height, width = image.shape
+    squares = np.add.reduceat(
+        np.add.reduceat(image, np.arange(0, height, _SQUARE_PX), axis=0),
+        np.arange(0, width, _SQUARE_PX),
+        axis=1,
+    )
+    rows = np.diff(np.r_[np.arange(0, height, _SQUARE_PX), height])
+    columns = np.diff(np.r_[np.arange(0, width, _SQUARE_PX), width])
+    lit = squares > empty * np.outer(rows, columns)
+    if not lit.any():
+        return None
+    low, high = [], []
+    for axis, start, inner in (
+        (1, outer.y0, (patch.y0, patch.y1)),
+        (0, outer.x0, (patch.x0, patch.x1)),
+    ):
+        there = np.flatnonzero(lit.any(axis=axis))
+        first = start + (int(there[0]) - 1) * _SQUARE_PX
+        last = start + (int(there[-1]) + 2) * _SQUARE_PX
+        low.append(max(first, inner[0]))
+        high.append(min(last, inner[1]))
+    if low[0] >= high[0] or low[1] >= high[1]:
+        return None
+    return Block(low[0], high[0], low[1], high[1])
+
+
+def _framed(
+    image: npt.NDArray[np.float32], seen: Block, shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.float32], int, int]:
+    """Add a dark rim where the slide ends: the network was taught that nuclei are cut there."""
+    top, bottom = _FRAME_PX * (seen.y0 == 0), _FRAME_PX * (seen.y1 == shape[0])
+    left, right = _FRAME_PX * (seen.x0 == 0), _FRAME_PX * (seen.x1 == shape[1])
+    return np.pad(image, ((top, bottom), (left, right))), top, left

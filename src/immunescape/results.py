@@ -154,11 +154,13 @@ class SlideResult:
         Tumour, margin bands, tissue and exclusions in µm.
     tables
         The tables ``regions, bands, contacts, summary, gates, sensitivity, quality`` under those
-        names, each with the columns promised above.
+        names, each with the columns promised above; of a slide that was run ``segmentation`` too.
     provenance
         What produced them; holds no personal data and no absolute path.
     warnings
         What a reader of the numbers should know.
+    pages
+        Text of pages to look at, by file name; those that an earlier run wrote are left out.
     """
 
     name: str
@@ -167,6 +169,7 @@ class SlideResult:
     tables: Mapping[str, pd.DataFrame]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from immunescape.study import Study, read_study
 FILES = {
     "study.toml", "edits.csv", "cells.parquet", "labels.zarr", "regions.geojson", "regions.csv",
     "bands.csv", "contacts.csv", "summary.csv", "sensitivity.csv", "quality.csv", "gates.csv",
-    "provenance.json",
+    "segmentation.csv", "segmentation.html", "provenance.json",
 }  # fmt: skip
 COLUMNS = {
     "regions": "region, phenotype, pdl1, count, area_mm2, density_per_mm2, ci_low, ci_high, "
@@ -46,6 +46,9 @@ COLUMNS = {
     "sensitivity": "kind, variant, metric, phenotype, region, value, unit, numerator, "
     "denominator, main_value, difference, evaluable, reason",
     "quality": "issue, region, cells, tumour_cells, cd8_cells, area_mm2, applied, note",
+    "segmentation": "tile, x_um, y_um, width_um, height_um, tissue_mm2, cells, density_per_mm2, "
+    "median_area_um2, small_share, large_share, ragged_share, unstained_share, empty_share, "
+    "stained_share, missed_stain_share, judged, flagged, severity, issues, reason",
     "gates": "marker, parent, statistic, method, source, threshold, gate_low, gate_high, positive, "
     "negative, missing, confirmed, note",
     "edits": "time, user, action, x_um, y_um, before, after, reason",
@@ -216,7 +219,7 @@ def test_another_margin_needs_no_pixels(field, tmp_path, monkeypatch):
     wide = replace(Study(), margin=replace(Study().margin, width_um=40.0))
     again = run_slide(inputs, tmp_path, wide)
     reused = {s["step"] for s in again.provenance["steps"] if s["reused"]}
-    assert reused == {"segment", "measure", "contacts"}
+    assert reused == {"segment", "measure", "contacts", "inspect"}
     summary = pd.read_csv(tmp_path / "made" / "summary.csv")
     assert set(summary["margin_width_um"]) == {40.0}
     now = pd.read_parquet(tmp_path / "made" / "cells.parquet")
@@ -262,7 +265,8 @@ def test_another_contact_rule_finds_contacts_anew(field, tmp_path):
     run_slide(inputs, tmp_path, Study())
     strict = replace(Study(), contact=replace(Study().contact, min_contact_um=4.0))
     again = run_slide(inputs, tmp_path, strict)
-    assert {s["step"] for s in again.provenance["steps"] if s["reused"]} == {"segment", "measure"}
+    reused = {s["step"] for s in again.provenance["steps"] if s["reused"]}
+    assert reused == {"segment", "measure", "inspect"}
     run_slide(inputs, tmp_path / "fresh", strict)
     assert tables(tmp_path / "fresh" / "made") == tables(tmp_path / "made")
 

@@ -20,7 +20,7 @@ from immunescape.margin import MarginParams, TissueParams, TumourParams
 from immunescape.measure import MeasureParams
 from immunescape.phenotype import GateFile, GateParams, GateSpec, load_gates, parse_gate
 from immunescape.pipeline import Inputs, parse_sweep, run_slide
-from immunescape.quality import CorrectionParams, QualityParams
+from immunescape.quality import CorrectionParams, QualityParams, SegmentationQualityParams
 from immunescape.report import headline_tables
 from immunescape.segment import SegmentParams
 from immunescape.spatial import ContactParams, DensityParams, SensitivityParams, SummaryParams
@@ -34,6 +34,7 @@ _SEGMENT = Group.create_ordered("Segmentation")
 _MEASURE = Group.create_ordered("Measurement")
 _TISSUE = Group.create_ordered("Tissue")
 _QUALITY = Group.create_ordered("Quality")
+_SEGMENTATION_QUALITY = Group.create_ordered("Quality of the segmentation")
 _GATING = Group.create_ordered("Gates")
 _TUMOUR = Group.create_ordered("Derived tumour region")
 _MARGIN = Group.create_ordered("Margin")
@@ -72,6 +73,9 @@ def run(
     measure: Annotated[MeasureParams, Parameter(group=_MEASURE)] = MeasureParams(),
     tissue: Annotated[TissueParams, Parameter(group=_TISSUE)] = TissueParams(),
     quality: Annotated[QualityParams, Parameter(group=_QUALITY)] = QualityParams(),
+    segmentation_quality: Annotated[
+        SegmentationQualityParams, Parameter(group=_SEGMENTATION_QUALITY)
+    ] = SegmentationQualityParams(),
     gating: Annotated[GateParams, Parameter(group=_GATING)] = GateParams(),
     tumour: Annotated[TumourParams, Parameter(group=_TUMOUR)] = TumourParams(),
     margin: Annotated[MarginParams, Parameter(group=_MARGIN)] = MarginParams(),
@@ -144,6 +148,7 @@ def run(
         measure=measure,
         tissue=tissue,
         quality=quality,
+        segmentation_quality=segmentation_quality,
         gating=gating,
         tumour=tumour,
         margin=margin,

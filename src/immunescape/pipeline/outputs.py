@@ -10,6 +10,7 @@ import pandas as pd
 from immunescape.io.geojson import write_regions
 from immunescape.io.output import atomic_path, writing
 from immunescape.io.tables import write_cells, write_csv
+from immunescape.pipeline.inspection import PAGE
 from immunescape.results import SlideResult
 from immunescape.study import Study, write_study
 
@@ -19,12 +20,14 @@ EDITS_COLUMNS = ("time", "user", "action", "x_um", "y_um", "before", "after", "r
 
 STORE = "labels.zarr"
 
-_TABLES = ("regions", "bands", "contacts", "summary", "sensitivity", "quality", "gates")
+_TABLES = (
+    "regions", "bands", "contacts", "summary", "sensitivity", "quality", "segmentation", "gates",
+)  # fmt: skip
 
 OUTPUT_NAMES = frozenset(
     (
         "study.toml", "edits.csv", "cells.parquet", "cells.csv", STORE, "sweep.csv",
-        "regions.geojson", "provenance.json", *(f"{name}.csv" for name in _TABLES),
+        "regions.geojson", "provenance.json", PAGE, *(f"{name}.csv" for name in _TABLES),
     )
 )  # fmt: skip
 """What a result folder holds; other files that someone put there are never removed."""
@@ -57,6 +60,9 @@ def write_outputs(
         write_csv(folder / f"{name}.csv", result.tables[name])
     if "sweep" in result.tables:
         write_csv(folder / "sweep.csv", result.tables["sweep"])
+    for name, text in result.pages.items():
+        with atomic_path(folder / name) as beside:
+            beside.write_text(text, encoding="utf-8")
     with atomic_path(folder / "provenance.json") as beside:
         text = json.dumps(result.provenance, indent=2, ensure_ascii=False)
         beside.write_text(text + "\n", encoding="utf-8")

@@ -1,5 +1,6 @@
 """What produced a result: versions, wall time and peak memory of each step, no personal data."""
 
+import dataclasses
 import platform
 import threading
 import time
@@ -7,13 +8,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from immunescape import __version__
 
-__all__ = ["Recorder", "StepRecord", "versions"]
+if TYPE_CHECKING:
+    from immunescape.phenotype import Gate
+    from immunescape.pipeline.inputs import Opened
+    from immunescape.pipeline.inspection import Inspection
+    from immunescape.pipeline.measured import Measured
+    from immunescape.pipeline.stages import StageKeys
+    from immunescape.study import Study
+
+__all__ = ["Recorder", "StepRecord", "provenance_of", "versions"]
 
 _PACKAGES = (
     "cellpose", "imagecodecs", "numba", "numpy", "pandas", "pyarrow", "scikit-image",
@@ -88,3 +97,60 @@ class Recorder:
     def as_rows(self) -> list[Mapping[str, Any]]:
         """Return the records as plain values for JSON."""
         return [vars(record) for record in self.records]
+
+
+def provenance_of(
+    study: "Study",
+    opened: "Opened",
+    measured: "Measured",
+    inspection: "Inspection",
+    keys: "StageKeys",
+    gates: "Mapping[tuple[str, str], tuple[Gate, ...]]",
+    recorder: Recorder,
+    warnings: tuple[str, ...],
+) -> Mapping[str, object]:
+    """Return what a result keeps of how it was made, as plain values for JSON.
+
+    Parameters
+    ----------
+    study
+        Everything that decides the numbers.
+    opened
+        The files that were given.
+    measured
+        Labels and measurements.
+    inspection
+        What is told of the nuclei.
+    keys
+        What decides each stage.
+    gates
+        Gates of the slide alone by kind and variant; none where other slides had a share in them.
+    recorder
+        Cost of each step.
+    warnings
+        All that is told.
+    """
+    return {
+        "use": "for research use, not for diagnosis",
+        "versions": versions(),
+        "input": dataclasses.asdict(opened.files[0]),
+        "format": opened.slide.format,
+        "pixel_size_um": opened.slide.pixel_size_um,
+        "shape_px": list(opened.slide.shape),
+        "segmentation": dict(measured.origin),
+        "segmentation_quality": inspection.kept,
+        "correction": dict(measured.correction),
+        "seed": study.seed,
+        "steps": recorder.as_rows(),
+        "warnings": list(warnings),
+        "stages": {
+            "keys": dataclasses.asdict(keys),
+            "gates": [
+                {"kind": kind, "variant": variant, "gates": [vars(gate) for gate in found]}
+                for (kind, variant), found in gates.items()
+            ],
+            "measured_columns": list(measured.cells.frame.columns),
+            "warnings": list(measured.warnings),
+            "label_warnings": list(measured.label_warnings),
+        },
+    }

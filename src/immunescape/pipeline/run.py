@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,19 +13,19 @@ from immunescape.io.labels import LabelStore, check_imported_labels
 from immunescape.io.output import staged_folder
 from immunescape.pipeline.analysis import analyse
 from immunescape.pipeline.calling import ToCall, with_gates
-from immunescape.pipeline.inputs import Inputs, Opened, with_model_found
+from immunescape.pipeline.inputs import Inputs, with_model_found
+from immunescape.pipeline.inspection import inspected
 from immunescape.pipeline.job import Job, open_job
 from immunescape.pipeline.measured import Labelled, Measured, label_slide, measure_labelled
 from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, write_outputs
-from immunescape.pipeline.provenance import Recorder, versions
+from immunescape.pipeline.provenance import Recorder, provenance_of
 from immunescape.pipeline.shared import Shared, call_together
-from immunescape.pipeline.stages import StageKeys, earlier_result
+from immunescape.pipeline.stages import earlier_result
 from immunescape.pipeline.sweep import Sweep, check_swept, sweep_table
 from immunescape.pipeline.takeover import labelled_before, measured_before, taken_over
 from immunescape.pipeline.touching import Touching
 
 if TYPE_CHECKING:
-    from immunescape.phenotype import Gate
     from immunescape.results import SlideResult
     from immunescape.study import Study
 
@@ -185,18 +185,23 @@ def _run(
         )  # fmt: skip
 
     def conclude(measured: Measured, touching: Touching) -> "SlideResult":
+        told = inspected(job, measured, earlier, recorder, progress)
         with recorder.step("analyse"):
             result = judge(measured, touching, quick or study)
+        result = dataclasses.replace(
+            result, tables={**result.tables, "segmentation": told.tiles}, pages=told.pages
+        )
         if sweeps:
             with recorder.step("sweep"):
                 swept = sweep_table(
                     sweeps, lambda other: _swept(job, other, measured, touching, judge)
                 )
             result = dataclasses.replace(result, tables={**result.tables, "sweep": swept})
-        warnings = tuple(dict.fromkeys((*opened.warnings, *measured.warnings, *result.warnings)))
+        warnings = (*opened.warnings, *measured.warnings, *told.warnings, *result.warnings)
+        warnings = tuple(dict.fromkeys(warnings))
         own = shared is None
-        provenance = _provenance(
-            study, opened, measured, keys if own else dataclasses.replace(keys, gates=""),
+        provenance = provenance_of(
+            study, opened, measured, told, keys if own else dataclasses.replace(keys, gates=""),
             fitted[keys.gates] if own else {}, recorder, warnings,
         )  # fmt: skip
         return dataclasses.replace(result, provenance=provenance, warnings=warnings)
@@ -278,37 +283,3 @@ def _swept(
             job.opened.slide, job.opened.panel, labelled, study, recorder=recorder
         )
         return judge(again, Touching.found(again, study), study)
-
-
-def _provenance(
-    study: "Study",
-    opened: Opened,
-    measured: Measured,
-    keys: StageKeys,
-    gates: "Mapping[tuple[str, str], tuple[Gate, ...]]",
-    recorder: Recorder,
-    warnings: tuple[str, ...],
-) -> Mapping[str, object]:
-    return {
-        "use": "for research use, not for diagnosis",
-        "versions": versions(),
-        "input": dataclasses.asdict(opened.files[0]),
-        "format": opened.slide.format,
-        "pixel_size_um": opened.slide.pixel_size_um,
-        "shape_px": list(opened.slide.shape),
-        "segmentation": dict(measured.origin),
-        "correction": dict(measured.correction),
-        "seed": study.seed,
-        "steps": recorder.as_rows(),
-        "warnings": list(warnings),
-        "stages": {
-            "keys": dataclasses.asdict(keys),
-            "gates": [
-                {"kind": kind, "variant": variant, "gates": [vars(gate) for gate in found]}
-                for (kind, variant), found in gates.items()
-            ],
-            "measured_columns": list(measured.cells.frame.columns),
-            "warnings": list(measured.warnings),
-            "label_warnings": list(measured.label_warnings),
-        },
-    }

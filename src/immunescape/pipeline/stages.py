@@ -25,7 +25,7 @@ _NO_EFFECT = {"tile_px", "block_px", "device", "model", "exclude"}
 
 @dataclass(frozen=True)
 class StageKeys:
-    """Hash of everything that decides the labels, the measurements, the contacts and the gates.
+    """Hash of all that decides the labels, measurements, contacts, gates and their inspection.
 
     The version of this program is part of it: what an older one computed is not taken over.
     """
@@ -34,6 +34,7 @@ class StageKeys:
     measurements: str
     contacts: str
     gates: str
+    inspection: str = ""
 
 
 def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ...]) -> StageKeys:
@@ -83,7 +84,13 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         "exclude": study.quality.exclude,
         "seed": study.seed,
     }
-    return StageKeys(*map(_digest, (labels, measurements, contacts, gates)))
+    inspection = {
+        "measurements": measurements,
+        "nuclear": [slide.index(s.channel) for s in panel.nuclear],
+        "limits": _settings(study.segmentation_quality),
+        "seed": study.seed,
+    }
+    return StageKeys(*map(_digest, (labels, measurements, contacts, gates, inspection)))
 
 
 def _model_key(name: str) -> str:
@@ -121,6 +128,8 @@ class Earlier:
         found together with other slides.
     warnings, label_warnings
         What was noticed while the pixels were read, and while cells were found in them.
+    inspection
+        What was told of the nuclei.
     """
 
     slide_sha256: str
@@ -131,6 +140,7 @@ class Earlier:
     gates: Mapping[tuple[str, str], tuple[Gate, ...]]
     warnings: tuple[str, ...]
     label_warnings: tuple[str, ...]
+    inspection: Mapping[str, Any]
 
 
 def earlier_result(folder: Path) -> Earlier | None:
@@ -157,6 +167,7 @@ def earlier_result(folder: Path) -> Earlier | None:
             },
             warnings=tuple(data["stages"]["warnings"]),
             label_warnings=tuple(data["stages"]["label_warnings"]),
+            inspection=data.get("segmentation_quality", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(

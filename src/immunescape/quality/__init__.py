@@ -1,5 +1,13 @@
 """What is wrong with the pixels, and with the nuclei found in them."""
 
+from immunescape.quality._thumbnails import (
+    MISSED,
+    OUTLINE,
+    UNUSUAL,
+    Thumbnail,
+    chosen_tiles,
+    thumbnail,
+)
 from immunescape.quality.artefacts import ISSUES, Quality, assess_quality
 from immunescape.quality.correction import Corrected, CorrectionParams, correct_slide
 from immunescape.quality.mixing import Mixed, looks_mixed
@@ -15,7 +23,10 @@ from immunescape.quality.table import PROPOSED, proposal_regions, quality_table
 
 __all__ = [
     "ISSUES",
+    "MISSED",
+    "OUTLINE",
     "PROPOSED",
+    "UNUSUAL",
     "Corrected",
     "CorrectionParams",
     "Mixed",
@@ -24,7 +35,9 @@ __all__ = [
     "SegmentationQuality",
     "SegmentationQualityParams",
     "StainCheck",
+    "Thumbnail",
     "assess_quality",
+    "chosen_tiles",
     "correct_slide",
     "looks_mixed",
     "pigmented_cells",
@@ -32,4 +45,5 @@ __all__ = [
     "quality_table",
     "segmentation_quality",
     "stain_check",
+    "thumbnail",
 ]

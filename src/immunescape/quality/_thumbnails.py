@@ -78,13 +78,15 @@ def chosen_tiles(
         if len(of_kind := flagged[[issue in text.split() for text in flagged["issues"]]])
     ]
     order = list(dict.fromkeys([*first, *(int(t) for t in flagged["tile"])]))
-    rest = tiles[tiles["judged"].astype(bool) & ~tiles["flagged"].astype(bool)]["tile"].to_numpy()
-    picked = np.random.default_rng(seed).permutation(rest)[:others]
-    return order[:most], sorted(int(t) for t in picked)
+    rest = tiles[tiles["judged"].astype(bool) & ~tiles["flagged"].astype(bool)]
+    picked = np.random.default_rng(seed).permutation(len(rest))[:others]
+    return order[:most], sorted(int(t) for t in rest["tile"].to_numpy()[picked])
 
 
 def thumbnail(quality: "SegmentationQuality", tile: int) -> Thumbnail:
-    """Draw one tile at the full resolution of the slide, or less where it would be large.
+    """Draw one tile at the full resolution of the slide, less where it would be large.
+
+    Where it would be small pixels are repeated, so that outlines stay thin.
 
     Parameters
     ----------
@@ -108,11 +110,11 @@ def thumbnail(quality: "SegmentationQuality", tile: int) -> Thumbnail:
     grey = np.zeros(labels.shape, np.float32)
     if surface.stain is not None:
         grey = np.clip(surface.stain.scaled(surface.stain.read(block)), 0, 1)
-    edge = max(-(-max(labels.shape) // _MOST_PX), 1)
-    grey = _shrunk(grey, edge)
+    edge = max(-(-max(block.shape) // _MOST_PX), 1)
+    zoom = max(_MOST_PX // max(block.shape), 1) if edge == 1 else 1
+    grey = _enlarged(_shrunk(grey, edge), zoom)
     middles = [
-        np.arange(n) * edge + min(edge, m) // 2
-        for n, m in zip(grey.shape, labels.shape, strict=True)
+        (np.arange(max(n // edge, 1)) * edge + min(edge, n) // 2).repeat(zoom) for n in block.shape
     ]
     labels = labels[np.ix_(*middles)]
     missed = maps.kinds[4]
@@ -128,7 +130,7 @@ def thumbnail(quality: "SegmentationQuality", tile: int) -> Thumbnail:
         pixels=pixels,
         x_um=block.x0 * surface.pixel_um,
         y_um=block.y0 * surface.pixel_um,
-        pixel_um=edge * surface.pixel_um,
+        pixel_um=edge / zoom * surface.pixel_um,
     )
 
 
@@ -148,6 +150,10 @@ def _shrunk(image: npt.NDArray[np.float32], edge: int) -> npt.NDArray[np.float32
     rows, columns = (max(n // edge, 1) for n in image.shape)
     cut = image[: rows * edge, : columns * edge].reshape(rows, edge, columns, edge)
     return np.asarray(cut.mean(axis=(1, 3)), np.float32)
+
+
+def _enlarged(image: npt.NDArray[np.float32], zoom: int) -> npt.NDArray[np.float32]:
+    return image.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
 def _border(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

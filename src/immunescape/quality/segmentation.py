@@ -51,6 +51,8 @@ class SegmentationQuality:
         The slide as a small picture.
     surface
         Stain and labels as they were judged, to draw pictures of them.
+    params
+        The limits it was judged by.
     warnings
         What a reader of any number of the slide should know.
     notes
@@ -65,6 +67,7 @@ class SegmentationQuality:
     odd: npt.NDArray[np.int64]
     overview: Overview
     surface: Surface
+    params: SegmentationQualityParams
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -151,6 +154,7 @@ def segmentation_quality(
         odd=each.labels[each.odd],
         overview=coverage.overview,
         surface=surface,
+        params=params,
         warnings=_warnings(figures, objects, params),
         notes=tuple(notes),
     )

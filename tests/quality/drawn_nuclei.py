@@ -70,12 +70,12 @@ def whole_tissue(shape, pixel_um):
     return np.ones(tuple(int(np.ceil(n * pixel_um / GRID_UM - 1e-9)) for n in shape), bool)
 
 
-def judged(found, shown=None, pixel_um=1.0, tissue=None, nuclei=True, **params):
+def judged(found, shown=None, pixel_um=1.0, tissue=None, nuclei=True, proposals=None, **params):
     """Judge the labels that were found on a slide that shows others."""
     image = stained(found if shown is None else shown)
     cells = table(found, pixel_um)
     return segmentation_quality(
         slide_of(image, pixel_um), PANEL, cells, found if nuclei else None, found,
         whole_tissue(found.shape, pixel_um) if tissue is None else tissue, GRID_UM,
-        SegmentationQualityParams(**params),
+        SegmentationQualityParams(**params), proposals=proposals,
     )  # fmt: skip

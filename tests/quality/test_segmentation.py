@@ -94,6 +94,21 @@ def test_a_tile_whose_nuclei_were_missed_is_flagged_and_no_other():
     assert quality.tiles["flagged"].sum() == 1
 
 
+def test_a_flagged_tile_names_what_is_proposed_for_exclusion_there():
+    """The grid is of 2 µm: half of tile (1, 3) and all of (0, 0) is blurred, little is folded."""
+    found = FIELD.copy()
+    found[in_tile(1, 3)] = 0
+    blurred = np.zeros((400, 500), bool)
+    blurred[100:150, 300:400] = blurred[:100, :100] = True
+    fold = np.zeros((400, 500), bool)
+    fold[110, 300:400] = True
+    quality = judged(found, shown=FIELD, proposals={"fold": fold, "blurred": blurred})
+    reason = tile_of(quality, 1, 3)["reason"]
+    assert reason.endswith("; 50% of it is proposed for exclusion as blurred")
+    assert "fold" not in reason
+    assert tile_of(quality, 0, 0)["reason"] == ""
+
+
 def test_nuclei_found_in_the_dark_are_flagged():
     shown = FIELD.copy()
     shown[in_tile(2, 2)] = 0

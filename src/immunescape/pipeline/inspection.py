@@ -25,7 +25,7 @@ PAGE = "segmentation.html"
 """Name of the page that a person looks at."""
 _TABLE = "segmentation.csv"
 _STEP = "inspect"
-_COMPARED = 3
+_LEAST_OTHERS, _MOST_OTHERS = 3, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +92,18 @@ def inspected(
         quality = segmentation_quality(
             job.opened.slide, measured.panel, measured.cells, measured.nuclei,
             measured.cell_labels, measured.tissue.mask, measured.tissue.grid_um, params,
+            proposals={name: mask.mask for name, mask in measured.proposals.items()},
             progress=progress,
         )  # fmt: skip
-        worst, others = chosen_tiles(
-            quality.tiles, params.thumbnails, min(_COMPARED, params.thumbnails), job.study.seed
-        )
+        flagged = min(int(quality.figures["tiles_flagged"]), params.thumbnails)
+        more = min(max(_LEAST_OTHERS, _MOST_OTHERS - flagged), params.thumbnails)
+        worst, others = chosen_tiles(quality.tiles, params.thumbnails, more, job.study.seed)
         page = segmentation_page(
             measured.name,
             quality,
             [thumbnail(quality, tile) for tile in worst],
             [thumbnail(quality, tile) for tile in others],
+            model=str(measured.origin.get("model", "")),
         )
     return Inspection(
         tiles=quality.tiles,

@@ -25,6 +25,7 @@ __all__ = ["SegmentationQuality", "SegmentationQualityParams", "segmentation_qua
 
 _NOISE = 2.75
 """Two halves of mere noise lie 2.66 standard deviations apart."""
+_PROPOSED = 0.2
 _EDGES_UM2 = 5.0 * 2 ** (np.arange(29) / 4)
 
 Flags = npt.NDArray[np.bool_]
@@ -82,6 +83,7 @@ def segmentation_quality(
     grid_um: float,
     params: SegmentationQualityParams = SegmentationQualityParams(),
     *,
+    proposals: Mapping[str, Flags] | None = None,
     progress: Progress = silent,
 ) -> SegmentationQuality:
     """Judge the nuclei of a slide by their number and size, and by the nuclear stain.
@@ -107,6 +109,9 @@ def segmentation_quality(
         Edge of a cell of that grid.
     params
         Limits.
+    proposals
+        Masks on the working grid of places whose pixels should not be believed, by issue: the
+        reason of a flagged tile names those that cover a fifth of it or more.
     progress
         Called after each block.
 
@@ -140,6 +145,8 @@ def segmentation_quality(
     coverage = cover_slide(surface, grid, params.block_px, progress)
     each = Nuclei.of(cells, nuclei is not None, coverage, surface, params)
     tiles = judge_tiles(tile_table(each, coverage, grid, params), each.shares(), params)
+    for issue, mask in (proposals or {}).items():
+        tiles = _with_proposal(tiles, issue, mask, grid_um, grid)
     if tiles["judged"].sum() < LEAST_TILES:
         notes.append(f"fewer than {LEAST_TILES} tiles with tissue: not compared with each other")
     figures = slide_figures(each, coverage, tiles)
@@ -158,6 +165,24 @@ def segmentation_quality(
         warnings=_warnings(figures, objects, params),
         notes=tuple(notes),
     )
+
+
+def _with_proposal(
+    tiles: "pd.DataFrame", issue: str, mask: Flags, grid_um: float, grid: TileGrid
+) -> "pd.DataFrame":
+    """Say of flagged tiles how much of them is proposed for exclusion."""
+    rows, columns = (
+        places((np.arange(n) + 0.5) * grid_um)
+        for places, n in zip((grid.rows, grid.columns), mask.shape, strict=True)
+    )
+    down, across = np.nonzero(mask)
+    at = rows[down] * grid.shape[1] + columns[across]
+    area = np.bincount(at, minlength=len(tiles)) * grid_um**2
+    share = np.minimum(area / (grid.height_um * grid.width_um), 1)
+    told = tiles["flagged"].to_numpy(bool) & (share >= _PROPOSED)
+    texts = [f"; {s:.0%} of it is proposed for exclusion as {issue}" for s in share]
+    reasons = [r + t if hit else r for r, t, hit in zip(tiles["reason"], texts, told, strict=True)]
+    return tiles.assign(reason=reasons)
 
 
 def _warnings(

@@ -101,7 +101,7 @@ def slide_map(quality: SegmentationQuality, shown: Sequence[int]) -> str:
     across_mm = width * view.pixel_um / 1000
     label = f"Map of the slide, {across_mm:.2f} mm wide; {len(flagged)} tiles stand out"
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
+        f'<svg viewBox="0 0 {width} {height}" role="group" aria-label="{label}">'
         f'<image href="{data_uri(pixels)}" width="{width}" height="{height}"/>'
         f"{''.join(marks)}</svg>"
     )

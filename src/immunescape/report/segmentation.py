@@ -17,6 +17,8 @@ def segmentation_page(
     quality: SegmentationQuality,
     flagged: Sequence[Thumbnail] = (),
     others: Sequence[Thumbnail] = (),
+    *,
+    model: str = "",
 ) -> str:
     """Return one self-contained page: figures, a map of the slide and pictures of tiles.
 
@@ -30,6 +32,8 @@ def segmentation_page(
         Pictures of the tiles that look unlike the rest, in the order to show them.
     others
         Pictures of some of the rest, to compare with.
+    model
+        Name of the network that found them; empty where the labels were given with the slide.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def segmentation_page(
         HTML without scripts and without anything to load; what is not judged is said.
     """
     parts = [
-        _heading(name, quality),
+        _heading(name, quality, model),
         _cards(quality),
         _told(quality),
         _overview(quality, flagged),
@@ -55,7 +59,7 @@ def segmentation_page(
     )
 
 
-def _heading(name: str, quality: SegmentationQuality) -> str:
+def _heading(name: str, quality: SegmentationQuality, model: str) -> str:
     flagged, judged = (int(quality.figures[k]) for k in ("tiles_flagged", "tiles_judged"))
     if not judged:
         verdict = "No tile of this slide holds enough tissue to be judged."
@@ -64,10 +68,14 @@ def _heading(name: str, quality: SegmentationQuality) -> str:
     else:
         verdict = f"{flagged} of {_many(judged, 'tile')} with tissue stand out: look there first."
     edge = quality.params.tile_um
+    height, width = quality.surface.shape
+    origin = f"Found by {model}" if model else "Labels were given with the slide"
+    size = f"{width} x {height} pixels of {quality.surface.pixel_um:g} µm"
     return (
         f"<header><h1>How well were the {quality.objects} of {escape(name)} found?</h1>\n"
-        f"<p>{verdict} A tile that stands out need not be wrong: tissue differs from place to "
-        f"place, and a follicle, a scar or necrosis do too. Tiles are about {edge:g} µm wide."
+        f"<p><strong>{verdict}</strong> A tile that stands out need not be wrong: a follicle, a "
+        f"scar or necrosis stand out too. Tiles are about {edge:g} µm wide. {escape(origin)}: "
+        f"{size}."
         "</p></header>"
     )
 
@@ -151,8 +159,10 @@ def _pictures(
             f'{outlines}<div class="tiles">{_each(quality, flagged)}</div>'
         )
     if others:
+        heading = "For comparison: tiles that do not, chosen at random"
+        heading = heading if flagged else "Tiles chosen at random"
         parts.append(
-            "<h2>For comparison: tiles that do not, chosen at random</h2>"
+            f"<h2>{heading}</h2>"
             f'{"" if flagged else outlines}<div class="tiles">{_each(quality, others)}</div>'
         )
     return "\n".join(parts)

@@ -162,7 +162,7 @@ class Surface:
 
     def maps(self, block: Block, lock: Lock) -> Maps:
         """Return what a block shows; its corner lies on the raster of squares."""
-        from immunescape.quality._coverage_kernels import mean_bins, near, opened
+        from immunescape.quality._coverage_kernels import beyond, mean_bins, opened
 
         outer = block.grown(self.halo_px, self.shape)
         with lock:  # readers of files need not be safe to share between threads
@@ -174,11 +174,11 @@ class Surface:
         mean, covered_px, middle = mean_bins(stain, labels, self.bin_px)
         tissue = on_bins(self.tissue, self.grid_um, self.pixel_um, outer, self.bin_px)
         covered = covered_px > 0
-        empty = tissue & ~near(covered, self.empty_um / self.bin_um)
+        empty = beyond(covered, self.empty_um / self.bin_um, tissue & ~covered)
         stained = missed = np.zeros(tissue.shape, bool)
         if self.stain is not None and self.judges_stain:
             stained = tissue & (mean >= self.stain.threshold)
-            missed = stained & ~near(covered, self.halo_um / self.bin_um)
+            missed = beyond(covered, self.halo_um / self.bin_um, stained & ~covered)
             missed = opened(missed, max(round(_WIDTH_UM / self.bin_um), 1))
         inside = tuple(
             slice((a - b) // self.bin_px, -(-(c - b) // self.bin_px))

@@ -5,7 +5,7 @@ from typing import Any
 import numba
 import numpy as np
 
-__all__ = ["add_up", "collect", "mean_bins", "near", "opened"]
+__all__ = ["add_up", "beyond", "collect", "mean_bins", "opened"]
 
 _jit = numba.njit(cache=True, nogil=True)
 
@@ -39,32 +39,35 @@ def mean_bins(stain: Any, labels: Any, edge: int) -> Any:  # pragma: no cover - 
 
 
 @_jit  # type: ignore[untyped-decorator]
-def near(mask: Any, reach: float) -> Any:  # pragma: no cover - compiled
-    """Tell which cells of a grid lie within ``reach`` of a set one, from middle to middle."""
+def beyond(mask: Any, reach: float, asked: Any) -> Any:  # pragma: no cover - compiled
+    """Tell which of the cells asked for lie farther than ``reach`` from a set one, by middles."""
     rows, columns = mask.shape
     far = int(np.floor(reach))
     limit = reach * reach + 1e-9
-    beyond = far + 1
+    none = far + 1
     up = np.empty((rows, columns), np.int32)
     for j in range(columns):
-        steps = beyond
-        for i in range(rows):
-            steps = 0 if mask[i, j] else min(steps + 1, beyond)
-            up[i, j] = steps
-        steps = beyond
-        for i in range(rows - 1, -1, -1):
-            steps = 0 if mask[i, j] else min(steps + 1, beyond)
-            up[i, j] = min(up[i, j], steps)
+        up[0, j] = 0 if mask[0, j] else none
+    for i in range(1, rows):
+        for j in range(columns):
+            up[i, j] = 0 if mask[i, j] else min(up[i - 1, j] + 1, none)
+    for i in range(rows - 2, -1, -1):
+        for j in range(columns):
+            up[i, j] = min(up[i, j], up[i + 1, j] + 1)
     found = np.zeros((rows, columns), np.bool_)
     for i in range(rows):
         for j in range(columns):
+            if not asked[i, j]:
+                continue
+            alone = True
             for k in range(far + 1):
-                left = up[i, j - k] if j >= k else beyond
-                right = up[i, j + k] if j + k < columns else beyond
+                left = up[i, j - k] if j >= k else none
+                right = up[i, j + k] if j + k < columns else none
                 least = min(left, right)
-                if least * least + k * k <= limit and least < beyond:
-                    found[i, j] = True
+                if least < none and least * least + k * k <= limit:
+                    alone = False
                     break
+            found[i, j] = alone
     return found
 
 

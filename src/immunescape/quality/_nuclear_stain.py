@@ -85,11 +85,7 @@ def find_stain(
         None without a channel, without tissue, or where no channel has any contrast.
     """
     pixel_um = slide.pixel_size_um
-    blocks = [
-        block
-        for block in iter_blocks(slide.shape, _BLOCK_PX)
-        if on_bins(tissue, grid_um, pixel_um, block, bin_px).any()
-    ]
+    blocks = [b for b in iter_blocks(slide.shape, _BLOCK_PX) if _holds(tissue, grid_um, slide, b)]
     if not channels or not blocks:
         return None
     chosen = np.unique(np.linspace(0, len(blocks) - 1, _MOST).round().astype(int))
@@ -113,6 +109,15 @@ def find_stain(
         return None
     dark, bright, threshold, contrast = otsu_classes(values)
     return NuclearStain(slide, channels, tuple(low), tuple(high), dark, bright, threshold, contrast)
+
+
+def _holds(tissue: Flags, grid_um: float, slide: Slide, block: Block) -> bool:
+    scale = slide.pixel_size_um / grid_um
+    rows, columns = (
+        slice(min(int(a * scale), n - 1), int(np.ceil(b * scale)))
+        for a, b, n in zip((block.y0, block.x0), (block.y1, block.x1), tissue.shape, strict=True)
+    )
+    return bool(tissue[rows, columns].any())
 
 
 def on_bins(mask: Flags, grid_um: float, pixel_um: float, block: Block, bin_px: int) -> Flags:

@@ -94,7 +94,7 @@ class SegmentationQualityParams(Params):
     ragged_solidity: Annotated[float, Between(0.1, 1, step=0.01)] = 0.8
     warn_share: Annotated[float, Between(0.01, 1, step=0.01)] = 0.15
     thumbnails: Annotated[int, Between(0, 200, step=1)] = 24
-    block_px: Annotated[int, Between(64, 8192, step=64, unit="px")] = 1024
+    block_px: Annotated[int, Between(64, 8192, step=64, unit="px")] = 2048
 
 
 def judge_tiles(

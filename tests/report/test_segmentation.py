@@ -164,10 +164,13 @@ def test_odd_nuclei_have_a_colour_of_their_own(quality):
     assert not (inside == OUTLINE).all(axis=1).any()
 
 
-def test_a_picture_at_the_corner_ends_at_the_frame(quality):
+def test_pictures_at_the_corners_are_as_large_and_within_the_frame(quality):
     picture = thumbnail(quality, 1)
     assert (picture.x_um, picture.y_um) == (0, 0)
-    assert picture.pixels.shape[0] * picture.pixel_um == pytest.approx(220)
+    assert picture.pixels.shape == (480, 480, 3)
+    last = thumbnail(quality, 20)
+    assert (last.x_um, last.y_um) == (1000 - 240, 800 - 240)
+    assert last.pixels.shape == (480, 480, 3)
 
 
 @pytest.mark.parametrize("pixel_um", [0.2, 0.5, 2.0])

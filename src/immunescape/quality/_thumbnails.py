@@ -28,7 +28,7 @@ Picture = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """A picture of one tile with a little of what lies around it.
+    """A picture of one tile with a little of what lies around it, within the slide.
 
     Parameters
     ----------
@@ -137,10 +137,10 @@ def thumbnail(quality: "SegmentationQuality", tile: int) -> Thumbnail:
 def _around(row: "pd.Series[Any]", shape: tuple[int, int], pixel_um: float, bin_px: int) -> Block:
     ends = []
     for axis, side, length in (("y_um", "height_um", shape[0]), ("x_um", "width_um", shape[1])):
-        margin = _MARGIN * row[side]
-        first = int(max(row[axis] - margin, 0) / pixel_um) // bin_px * bin_px
-        last = min(round((row[axis] + row[side] + margin) / pixel_um), length)
-        ends += [first, last]
+        size = min(round(row[side] * (1 + 2 * _MARGIN) / pixel_um), length)
+        first = round((row[axis] - _MARGIN * row[side]) / pixel_um)
+        first = max(min(first, length - size), 0) // bin_px * bin_px
+        ends += [first, first + size]
     return Block(*ends)
 
 

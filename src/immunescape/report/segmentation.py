@@ -291,4 +291,6 @@ def _percent(value: object) -> str:
     share = float(value)  # type: ignore[arg-type]
     if share != share:
         return "not judged"
+    if 0 < share < 0.0005:
+        return "&lt; 0.1%"
     return f"{share:.1%}" if 0 < share < 0.0995 else f"{share:.0%}"

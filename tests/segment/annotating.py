@@ -27,7 +27,7 @@ def write_pair(folder: Path, name: str, labels, *, seed=0, pixel_um=PIXEL_UM, im
 
 
 def write_pairs(folder: Path, count: int, shape=(120, 110)) -> Path:
-    """Write several pairs of ellipses and return the folder."""
+    """Write several pairs of ellipses, more and less crowded, and return the folder."""
     for k in range(count):
-        write_pair(folder, f"P{k:02}", ellipses(shape, seed=k), seed=k)
+        write_pair(folder, f"P{k:02}", ellipses(shape, spacing=20 + k, seed=k), seed=k)
     return folder

@@ -42,6 +42,24 @@ def test_never_is_every_picture_held_out_and_other_seeds_choose_others():
     assert len(chosen) > 2
 
 
+def test_pictures_of_one_place_stay_together():
+    rng = np.random.default_rng(0)
+    places = [rng.random((64, 64)) for _ in range(4)]
+
+    def seen(name, place, shift):
+        picture = np.roll(place, shift, (0, 1)).astype(np.float32)
+        return AnnotatedField(name, picture, np.pad(TINY, 7), 0.5)
+
+    fields = [seen(f"{k}{n}", places[k], (n, 3 * n)) for k in range(4) for n in range(2)]
+    for seed in range(10):
+        held = [f.name for f in hold_out(fields, 0.2, seed).held]
+        assert len(held) == 2
+        assert held[0][0] == held[1][0]
+    same = [seen(f"P{n}", places[0], (n, n)) for n in range(5)]
+    with pytest.raises(LabelsError, match="all pictures show the same place"):
+        hold_out(same)
+
+
 def test_pictures_can_be_named():
     fields = [field(TINY, name) for name in ("A_1", "A_2", "B_1")]
     out = hold_out(fields, 0.2, 0, ("A_*",))

@@ -1,5 +1,6 @@
 """The application: its commands, how a study file fills the flags, and how errors end."""
 
+import dataclasses
 import os
 import sys
 import tomllib
@@ -43,12 +44,28 @@ def _study_fills_flags(
     )
 
 
+def _kind_of_training_fills_flags(
+    app: App, commands: tuple[str, ...], arguments: "ArgumentCollection"
+) -> None:
+    """Take the parameters of fine-tuning, or of a first training, for flags that were not given."""
+    if commands[-1:] != ("train",):
+        return
+    from immunescape.segment.finetune import usual_params
+
+    given = [a.tokens[0].value for a in arguments if a.name == "--initial" and a.tokens]
+    Dict(
+        {"training": dataclasses.asdict(usual_params(given[0] if given else "compact"))},
+        use_commands_as_keys=False,
+        source="the kind of training",
+    )(app, commands, arguments)
+
+
 app = App(
     name="immunescape",
     help="How melanoma escapes PD-1 blockade, read from multiplex-immunofluorescence slides. "
     "For research use, not for diagnosis.",
     version=__version__,
-    config=(_study_fills_flags,),
+    config=(_study_fills_flags, _kind_of_training_fills_flags),
     suppress_keyboard_interrupt=False,
 )
 _COMMANDS = {
@@ -65,9 +82,10 @@ _COMMANDS = {
 
     The direction of the scenarios is that of Zaretsky et al. 2016; their figures are ours.
     """,
-    "train": """Train the compact network on your own images and label images.
+    "train": """Teach the compact network on your own pictures and label images.
 
-    An interrupted training goes on where it stopped when it is started again. Use the weights
+    A part of what was drawn is held out, and the network is scored on it before and after. An
+    interrupted training goes on where it stopped when it is started again. Use the weights
     with ``immunescape run --segment.model WEIGHTS``.
     """,
 }

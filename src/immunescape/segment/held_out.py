@@ -79,7 +79,8 @@ def hold_out(
     Returns
     -------
     HeldOut
-        With five fields or more whole pictures, at least one and never all. With fewer, a strip at
+        With five fields or more whole pictures, at least one and never all; near-duplicates stay
+        together. With fewer, a strip at
         one end of each that holds its share of the nuclei by their middles (at least ten, and ten
         remain; a field with fewer is trained on): all of a nucleus belongs to where its middle
         lies, and to train on, the strip, 10 µm beside it and every nucleus that reaches there are
@@ -88,8 +89,8 @@ def hold_out(
     Raises
     ------
     LabelsError
-        If a name fits no picture, the names fit all, or fewer nuclei are there than can be
-        divided.
+        If a name fits no picture, the names fit all, all pictures are near-duplicates, or fewer
+        nuclei are there than can be divided.
     """
     ordered = sorted(fields, key=lambda field: field.name)
     if names:
@@ -98,9 +99,7 @@ def hold_out(
         return HeldOut(tuple(map(without_cut_nuclei, ordered)), (), "nothing")
     rng = np.random.default_rng(seed)
     if len(ordered) >= _BY_IMAGE:
-        count = min(max(round(share * len(ordered)), 1), len(ordered) - 1)
-        chosen = set(rng.permutation(len(ordered))[:count].tolist())
-        return _divided(ordered, [k in chosen for k in range(len(ordered))], "picture")
+        return _divided(ordered, _by_lot(ordered, share, rng), "picture")
     train, held = [], []
     for field in ordered:
         part = _strip(field, share, rng)
@@ -123,6 +122,30 @@ def without_cut_nuclei(field: AnnotatedField) -> AnnotatedField:
         return field
     beside = ndi.binary_dilation(unknown, np.ones((3, 3), dtype=bool)) & (field.labels > 0)
     return _hidden(field, _of(field.labels, np.unique(field.labels[beside])))
+
+
+def _by_lot(fields: list[AnnotatedField], share: float, rng: np.random.Generator) -> list[bool]:
+    """Draw groups of near-duplicates until they make up the share, at most twice as much."""
+    from immunescape.segment.data import Field
+    from immunescape.segment.duplicates import near_duplicates
+
+    group = near_duplicates([Field(f.name, f.labels, f.picture) for f in fields])
+    numbers, sizes = np.unique(group, return_counts=True)
+    if len(numbers) < 2:
+        raise LabelsError(
+            "all pictures show the same place, so none can be held out to judge by; add others, or "
+            "choose with --held-out"
+        )
+    wanted = max(round(share * len(fields)), 1)
+    order = rng.permutation(len(numbers))
+    chosen: list[int] = []
+    for k in order.tolist():
+        held = int(sizes[chosen].sum())
+        if held < wanted and held + sizes[k] <= 2 * wanted and len(chosen) < len(numbers) - 1:
+            chosen.append(k)
+    chosen = chosen or [int(order[np.argmin(sizes[order])])]
+    out = set(numbers[chosen].tolist())
+    return [number in out for number in group.tolist()]
 
 
 def _by_name(fields: list[AnnotatedField], names: Sequence[str]) -> HeldOut:

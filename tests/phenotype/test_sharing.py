@@ -260,11 +260,11 @@ def test_a_confirmed_automatic_gate_says_so():
 
 
 def test_of_very_many_cells_a_part_is_asked(monkeypatch):
-    from immunescape.phenotype import fitting
+    from immunescape.phenotype import asking
 
     slides = [slide(1, 0.4), slide(2, 0.3)]
     whole = fit(slides[0], slides[1:])
-    monkeypatch.setattr(fitting, "_MOST_CELLS", 1000)
+    monkeypatch.setattr(asking, "_MOST_CELLS", 1000)
     part = fit(slides[0], slides[1:])
     assert part.threshold != whole.threshold
     assert part.threshold == pytest.approx(whole.threshold, rel=0.05)

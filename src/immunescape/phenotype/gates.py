@@ -11,9 +11,10 @@ from immunescape.cells import CellTable
 from immunescape.phenotype.specs import Parent
 from immunescape.results import GATES_COLUMNS, empty_table
 
-__all__ = ["INSTEAD", "Gate", "gate_table", "gate_warnings", "in_parent"]
+__all__ = ["INSTEAD", "TOGETHER", "Gate", "gate_table", "gate_warnings", "in_parent"]
 
 INSTEAD = "gated on"
+TOGETHER = "described together with"
 """How a note begins that tells of a statistic taken in place of one that was not measured."""
 
 
@@ -91,12 +92,13 @@ def gate_table(gates: Iterable[Gate], cells: CellTable) -> pd.DataFrame:
 def gate_warnings(gates: Iterable[Gate]) -> tuple[str, ...]:
     """Return one line for each gate that did not come from its own cells or from the study.
 
-    That a marker is gated on another statistic stands in its note alone.
+    That a marker is gated on another statistic, or that cells were described together with
+    others, stands in its note alone.
     """
     lines = []
     for gate in gates:
         cells = "" if gate.parent == "all" else f" on {gate.parent} cells"
-        told = "; ".join(n for n in gate.note.split("; ") if not n.startswith(INSTEAD))
+        told = "; ".join(n for n in gate.note.split("; ") if not n.startswith((INSTEAD, TOGETHER)))
         if gate.source == "missing":
             lines.append(
                 f"{gate.marker} has no gate{cells} ({told}); set one with "

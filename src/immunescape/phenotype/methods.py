@@ -135,7 +135,7 @@ class GaussianMixture(Automatic):
         return [
             NoThreshold("no second population")
             if found is None
-            else Threshold(found[0].value(found[1]), found[0])
+            else Threshold(found[0].value(found[1]), *found[::2])
             for found in two_populations(sample, self.min_population_cells, self.min_separation)
         ]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from immunescape.cells import CellTable
 from immunescape.phenotype.sample import dim_level
 
-__all__ = ["Group", "Pool", "Slidemate", "comparable"]
+__all__ = ["Group", "Pool", "Slidemate", "as_group", "comparable"]
 
 _TOLERANCE = 1.5
 """How far the dim cells of two slides may differ, in spreads of these cells."""
@@ -50,6 +50,13 @@ class Group:
 
     values: Array
     points_um: Array | None = None
+
+
+def as_group(values: Group | npt.ArrayLike) -> Group:
+    """Return intensities as a group; without positions if it is none yet."""
+    if isinstance(values, Group):
+        return values
+    return Group(np.asarray(values, dtype=np.float64).ravel())
 
 
 @dataclass(frozen=True, eq=False)

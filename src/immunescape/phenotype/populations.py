@@ -14,14 +14,22 @@ from immunescape.phenotype.mixture import (
 from immunescape.phenotype.sample import Sample
 from immunescape.phenotype.tail import log_p_of_lack
 
-__all__ = ["NoThreshold", "Populations", "Threshold", "above_floor", "two_populations"]
+__all__ = [
+    "EVIDENCE",
+    "VALLEY",
+    "NoThreshold",
+    "Populations",
+    "Threshold",
+    "above_floor",
+    "two_populations",
+]
 
-_EVIDENCE = 15.0
+EVIDENCE = 15.0
 """By how much two populations must win over one skewed population: a BIC difference of 15."""
 _LACK = -5.0
 """Logarithm of the chance that one population, however skewed, lacks as many cells between."""
-_VALLEY = 0.7
-"""How low the density must fall between populations that only a third one reveals."""
+VALLEY = 0.7
+"""How low the density must fall between two peaks to be a valley for certain."""
 _LACK_ABOVE_FLOOR = -10.0
 """The same where noise was cut at a floor: its sharp edge is no form that a population has."""
 _NEGATIVE_SHARE = 0.05
@@ -79,10 +87,14 @@ class Threshold:
         The threshold.
     populations
         The two populations it parts; None for a fixed one.
+    valley
+        Density at the threshold as a share of the lower of the two peaks beside it, where it was
+        put between two peaks of a mixture; 1 without a valley.
     """
 
     value: float
     populations: Populations | None = None
+    valley: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,13 +106,14 @@ class NoThreshold:
 
 def two_populations(
     sample: Sample, min_population_cells: int, min_separation: float
-) -> list[tuple[Populations, float] | None]:
+) -> list[tuple[Populations, float, float] | None]:
     """Look for two populations in each row of a sample.
 
     Returns
     -------
     list
-        For each row the two populations and where they part on their scale, or None for one.
+        For each row the two populations, where they part on their scale, and how deep the valley
+        between them is; or None for one population.
     """
     scales = sample.scales
     two, three = (fit_mixture(scales, k) for k in (2, 3))
@@ -118,11 +131,11 @@ def two_populations(
 def _accepted(
     sample: Sample, two: Mixture, three: Mixture, single: float, row: int,
     min_population_cells: int, min_separation: float,
-) -> tuple[Populations, float] | None:  # fmt: skip
+) -> tuple[Populations, float, float] | None:  # fmt: skip
     choices = []
-    if three.bic + _EVIDENCE < min(two.bic, single):
+    if three.bic + EVIDENCE < min(two.bic, single):
         choices += [(three, 1), (three, 2)]
-    if two.bic + _EVIDENCE < single:
+    if two.bic + EVIDENCE < single:
         choices += [(two, 1)]
     cells = float(sample.counts[row].sum())
     lack_at_most = _LACK_ABOVE_FLOOR if np.isfinite(sample.floor) else _LACK
@@ -139,14 +152,13 @@ def _accepted(
             min(low[2], high[2]) * cells >= min_population_cells
             and low[2] >= _NEGATIVE_SHARE
             and found.separation >= min_separation
-            and (mixture is two or valley <= _VALLEY)
+            and (mixture is two or valley <= VALLEY)
             and (lack := _lack(sample, row, found)) <= lack_at_most
         ):
-            accepted.append((lack, found, at))
+            accepted.append((lack, found, at, valley))
     if not accepted:
         return None
-    _, populations, at = min(accepted, key=lambda each: each[0])
-    return populations, at
+    return min(accepted, key=lambda each: each[0])[1:]
 
 
 def _lack(sample: Sample, row: int, found: Populations) -> float:

@@ -9,6 +9,7 @@ from immunescape.phenotype.methods import Automatic
 from immunescape.phenotype.pooling import Group
 from immunescape.phenotype.populations import Threshold
 from immunescape.phenotype.sample import take_sample
+from immunescape.phenotype.together import Together, redrawn
 from immunescape.results import BLOCK_UM
 
 __all__ = ["gate_range"]
@@ -21,14 +22,21 @@ Array = npt.NDArray[np.float64]
 
 
 def gate_range(
-    groups: Sequence[Group], chain: Sequence[Automatic], draws: int, seed: Sequence[int]
+    groups: Sequence[Group],
+    chain: Sequence[Automatic],
+    draws: int,
+    seed: Sequence[int],
+    *,
+    beside: Sequence[Group] = (),
+    together: Together | None = None,
 ) -> tuple[float, float, float] | None:
     """Return the range of the threshold that blocks of tissue, drawn again, would have given.
 
     Neighbouring cells share stain, light and neighbours, therefore square blocks of 100 µm are
     drawn with replacement, within each slide as many as it has. Where fewer than 20 hold cells the
     blocks are halved, above 4,000 doubled. The whole fit is repeated: the scale is kept, and the
-    method and those that step in for it are tried in order.
+    method and those that step in for it are tried in order. Cells that were described together
+    with others are so in each draw, and blocks of the others are drawn too.
 
     Parameters
     ----------
@@ -40,6 +48,8 @@ def gate_range(
         Number of draws.
     seed
         The same seed gives the same range.
+    beside, together
+        Cells that those of the gate were described together with, and the description.
 
     Returns
     -------
@@ -47,13 +57,16 @@ def gate_range(
         2.5 % and 97.5 % quantiles, and the share of the draws without a threshold. None if
         positions are not known, the cells lie in one place, or no draw has a threshold.
     """
-    if draws < 1 or any(g.points_um is None for g in groups):
+    every = (*groups, *beside)
+    if draws < 1 or any(g.points_um is None for g in every):
         return None
-    blocks, slide_of = _blocks(groups)
+    blocks, slide_of = _blocks(every)
     if len(slide_of) < 2:
         return None
     weights = _weights(slide_of, draws, np.random.default_rng(list(seed)))
-    values = np.concatenate([np.asarray(g.values, dtype=np.float64) for g in groups])
+    if together is not None:
+        return _span(redrawn(together, _values(groups), _values(beside), blocks, weights))
+    values = _values(groups)
     sample = take_sample(values, 1, blocks=blocks, weights=weights)
     if isinstance(sample, str):
         return None
@@ -64,11 +77,20 @@ def gate_range(
         for k, result in enumerate(method.of(sample)[1:]):
             if np.isnan(found[k]) and isinstance(result, Threshold):
                 found[k] = result.value
+    return _span(np.array(found))
+
+
+def _span(found: Array) -> tuple[float, float, float] | None:
+    """Return the range of what the draws gave, and the share of them that gave nothing."""
     missed = float(np.isnan(found).mean())
     if missed == 1:
         return None
     low, high = np.nanquantile(found, _QUANTILES)
     return float(low), float(high), missed
+
+
+def _values(groups: Sequence[Group]) -> Array:
+    return np.concatenate([np.asarray(g.values, dtype=np.float64).ravel() for g in groups])
 
 
 def _blocks(groups: Sequence[Group]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -12,6 +12,7 @@ from immunescape.io.label_store import LabelStore
 from immunescape.segment.annotated import ReadOptions, read_pair
 from immunescape.segment.levels import slide_levels
 from immunescape.segment.pairs import Pair, find_pairs
+from tests.real_data import DATA, needs
 from tests.segment.annotating import PIXEL_UM, counts_of, write_pair, write_pairs
 from tests.segment.drawn import ellipses
 from tests.slides import square, write_geojson
@@ -213,6 +214,22 @@ def test_specks_and_nuclei_that_nobody_drew_are_told(tmp_path):
     notes = read_pair(only(tmp_path)).notes
     assert any("are smaller than 5 µm²" in note for note in notes)
     assert any("bright in places far from any nucleus drawn" in note for note in notes)
+
+
+@needs("inform")
+def test_a_real_field_with_the_nuclei_that_another_program_found(tmp_path):
+    stem = "FIHC4__0929309_HP_IM3_2"
+    maps = tifffile.imread(DATA / "inform" / f"{stem}_binary_seg_maps.tif", key=1)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    image = tmp_path / "images" / f"{stem}_component_data.tif"
+    image.write_bytes((DATA / "inform" / image.name).read_bytes())
+    tifffile.imwrite(tmp_path / "masks" / f"{stem}.tif", maps)
+    field = read_pair(only(tmp_path))
+    assert (field.name, field.nuclei, field.labels.shape) == (stem, 270, (260, 348))
+    assert field.pixel_um == pytest.approx(0.497, abs=0.001)
+    inside, outside = field.picture[maps > 0], field.picture[maps == 0]
+    assert np.median(inside) > 3 * np.median(outside)  # it is the DAPI, not another stain
 
 
 @given(st.integers(0, 6), st.permutations(["a", "b", "c"]))

@@ -289,6 +289,20 @@ def test_cells_without_nuclei_take_their_place():
     assert quality.figures["missed_stain_share"] == 0
 
 
+def test_whole_cells_are_neither_small_nor_large_and_stained_if_their_nucleus_is():
+    """Cells of 18 µm about nuclei of 8 µm, whose stain fills a fifth of them."""
+    cells = discs(SHAPE, lattice(SHAPE, STEP), 9.0)
+    quality = judged(cells, shown=FIELD, nuclei=False, large_um2=60)
+    assert np.isnan(quality.figures["large_share"])
+    assert quality.tiles["large_share"].isna().all()
+    assert quality.figures["unstained_share"] == 0
+    assert quality.warnings == ()
+    assert not quality.odd.size
+    half = np.where(FIELD % 4 == 0, 0, FIELD).astype(np.int32)
+    quality = judged(cells, shown=half, nuclei=False)
+    assert quality.figures["unstained_share"] == pytest.approx(0.25, abs=0.001)
+
+
 def test_a_slide_without_nuclear_stain_is_judged_by_number_and_size():
     cells = table(FIELD, 1.0)
     args = cells, FIELD, FIELD, whole_tissue(SHAPE, 1.0), GRID_UM

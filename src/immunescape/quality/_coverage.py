@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from immunescape.blocks import Block, Plane, Progress, iter_blocks, map_blocks, silent
 from immunescape.quality._nuclear_stain import NuclearStain, on_bins
+from immunescape.quality._tile_grid import TileGrid
 
 __all__ = [
     "KINDS",
@@ -15,7 +16,6 @@ __all__ = [
     "Maps",
     "Overview",
     "Surface",
-    "TileGrid",
     "bin_edge",
     "cover_slide",
 ]
@@ -35,37 +35,6 @@ Counts = npt.NDArray[np.int64]
 def bin_edge(pixel_um: float) -> int:
     """Return the edge in pixels of the squares that are judged: about a µm, one pixel at least."""
     return max(round(_BIN_UM / pixel_um), 1)
-
-
-@dataclass(frozen=True)
-class TileGrid:
-    """Equal tiles that cover a slide: as many as come nearest to the wanted edge.
-
-    Examples
-    --------
-    >>> grid = TileGrid.of((100, 230), 0.5, 50.0)
-    >>> grid.shape, grid.height_um, grid.width_um
-    ((1, 2), 50.0, 57.5)
-    """
-
-    shape: tuple[int, int]
-    height_um: float
-    width_um: float
-
-    @classmethod
-    def of(cls, shape_px: tuple[int, int], pixel_um: float, tile_um: float) -> "TileGrid":
-        """Return the tiles of a slide of so many pixels."""
-        lengths = [n * pixel_um for n in shape_px]
-        rows, columns = (max(round(length / tile_um), 1) for length in lengths)
-        return cls((rows, columns), lengths[0] / rows, lengths[1] / columns)
-
-    def rows(self, y_um: Floats) -> npt.NDArray[np.intp]:
-        """Return the row in which each y lies; those beyond the frame get the nearest."""
-        return np.clip((y_um / self.height_um).astype(np.intp), 0, self.shape[0] - 1)
-
-    def columns(self, x_um: Floats) -> npt.NDArray[np.intp]:
-        """Return the column in which each x lies; those beyond the frame get the nearest."""
-        return np.clip((x_um / self.width_um).astype(np.intp), 0, self.shape[1] - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +92,8 @@ class Surface:
     empty_um, halo_um
         Beyond the first from any nucleus tissue is empty; up to the second from a nucleus stain
         belongs to it.
+    whole_cells
+        Whether the labels are those of cells: of each is then asked whether it holds any stain.
     """
 
     nuclei: Plane
@@ -132,6 +103,7 @@ class Surface:
     pixel_um: float
     empty_um: float
     halo_um: float
+    whole_cells: bool = False
 
     @property
     def judges_stain(self) -> bool:
@@ -199,8 +171,8 @@ class Coverage:
     judges_stain
         Whether stain was judged; if not, its areas are 0.
     labels, stain
-        Each nucleus that a square's middle hits, ascending, and its mean stain; empty without
-        nuclear stain.
+        Each nucleus that a square's middle hits, ascending, and its mean stain; of whole cells
+        the share of them that is stained. Empty without nuclear stain.
     overview
         The slide as a small picture.
     """
@@ -233,7 +205,7 @@ def cover_slide(
         add_up(part.kinds, down, across, grid.rows(y), grid.columns(x), sums)
         small.add(part, y, x)
         if surface.judges_stain:
-            found.append(_by_label(part))
+            found.append(_by_label(part, surface.whole_cells))
         progress("segmentation quality", done, len(blocks))
     labels, stain = _joined(found)
     area = sums.astype(np.float64) * surface.pixel_um**2
@@ -246,14 +218,15 @@ def _middles(start: int, stop: int, edge: int, pixel_um: float) -> tuple[Floats,
     return (first + last) / 2 * pixel_um, last - first
 
 
-def _by_label(part: Maps) -> tuple[Counts, Counts, Floats]:
+def _by_label(part: Maps, whole_cells: bool) -> tuple[Counts, Counts, Floats]:
     """Return labels, number of squares and summed stain of the nuclei in a block."""
     import pandas as pd
 
     hit = part.labels != 0
     codes, labels = pd.factorize(part.labels[hit])
     number = np.bincount(codes, minlength=len(labels)).astype(np.int64)
-    total = np.bincount(codes, part.stain[hit], len(labels)).astype(np.float64)
+    weights = part.kinds[3] if whole_cells else part.stain
+    total = np.bincount(codes, weights[hit], len(labels)).astype(np.float64)
     return np.asarray(labels, np.int64), number, total
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.quality._coverage import KINDS, Coverage, Surface, TileGrid
+from immunescape.quality._coverage import KINDS, Coverage, Surface
+from immunescape.quality._tile_grid import TileGrid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ __all__ = ["Nuclei", "slide_figures", "tile_table"]
 _PERCENTILES = (5, 25, 50, 75, 95)
 _UNSTAINED = 0.5
 """Unstained is what lies below this share of the way from dark tissue to the threshold."""
+_ANY = 1e-9
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -39,13 +41,15 @@ class Nuclei:
     sized
         Whether it counts among sizes: it has an area, and the frame does not cut it.
     small, large, ragged
-        Whether it is one of those; only of ``sized`` ones.
+        Whether it is one of those; only of ``sized`` ones. Cells are neither small nor large.
     weighed, unstained
         Whether its stain is known, and whether there is hardly any.
     solidity, eccentricity
         Of its cell.
     touches_frame
         Whether the frame cuts its cell.
+    are_nuclei
+        Whether nuclei are judged; the limits of size are not for cells.
     """
 
     labels: npt.NDArray[np.int64]
@@ -61,12 +65,12 @@ class Nuclei:
     solidity: Floats
     eccentricity: Floats
     touches_frame: Flags
+    are_nuclei: bool
 
     @classmethod
     def of(
         cls,
         cells: "CellTable",
-        has_nuclei: bool,
         coverage: Coverage,
         surface: Surface,
         params: "SegmentationQualityParams",
@@ -78,6 +82,7 @@ class Nuclei:
         rows, columns = np.clip(index[:, 1], 0, height - 1), np.clip(index[:, 0], 0, width - 1)
         inside = surface.tissue[rows, columns]
         frame = cells.frame[inside]
+        has_nuclei = not surface.whole_cells
         area = frame["nucleus_area_um2" if has_nuclei else "area_um2"].to_numpy(float)
         touches = frame["touches_frame"].to_numpy(bool)
         solidity = frame["solidity"].to_numpy(float)
@@ -93,6 +98,7 @@ class Nuclei:
         if surface.stain is not None and surface.judges_stain:
             dark = surface.stain.dark
             level = dark + _UNSTAINED * (surface.stain.threshold - dark)
+            level = level if has_nuclei else _ANY
         with np.errstate(invalid="ignore"):
             return cls(
                 labels=frame.index.to_numpy(np.int64),
@@ -100,14 +106,15 @@ class Nuclei:
                 y_um=points[inside, 1],
                 area_um2=area,
                 sized=sized,
-                small=sized & (area < params.small_um2),
-                large=sized & (area > params.large_um2),
+                small=sized & (area < params.small_um2) & has_nuclei,
+                large=sized & (area > params.large_um2) & has_nuclei,
                 ragged=sized & (solidity < params.ragged_solidity),
                 weighed=np.isfinite(stain),
                 unstained=stain < level,
                 solidity=solidity,
                 eccentricity=frame["eccentricity"].to_numpy(float),
                 touches_frame=touches,
+                are_nuclei=has_nuclei,
             )
 
     @property
@@ -122,9 +129,10 @@ class Nuclei:
 
     def shares(self) -> dict[str, float]:
         """Return the share of all that is small, large, ragged, unstained; NaN of none at all."""
-        sized = {name: getattr(self, name)[self.sized] for name in ("small", "large", "ragged")}
+        size = {name: _mean(getattr(self, name)[self.sized]) for name in ("small", "large")}
         return {
-            **{name: _mean(flags) for name, flags in sized.items()},
+            **(size if self.are_nuclei else dict.fromkeys(size, np.nan)),
+            "ragged": _mean(self.ragged[self.sized]),
             "unstained": _mean(self.unstained[self.weighed]),
         }
 
@@ -154,6 +162,7 @@ def tile_table(
         **{n: count(getattr(each, n)) for n in ("sized", "small", "large", "ragged")},
         **{n: count(getattr(each, n)) for n in ("weighed", "unstained")},
     }
+    limited = np.where(each.are_nuclei, counts["sized"], np.nan)
     i, j = np.divmod(np.arange(number), columns)
     with np.errstate(invalid="ignore", divide="ignore"):
         of_tissue = {
@@ -172,8 +181,8 @@ def tile_table(
                 "density_per_mm2": counts["cells"]
                 / np.where(area["tissue"] > 0, area["tissue"] / 1e6, np.nan),
                 "median_area_um2": sized.median().reindex(range(number)).to_numpy(float),
-                "small_share": counts["small"] / counts["sized"],
-                "large_share": counts["large"] / counts["sized"],
+                "small_share": counts["small"] / limited,
+                "large_share": counts["large"] / limited,
                 "ragged_share": counts["ragged"] / counts["sized"],
                 "unstained_share": counts["unstained"] / counts["weighed"],
                 **of_tissue,

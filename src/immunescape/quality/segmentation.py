@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Plane, Progress, silent
-from immunescape.quality._coverage import Overview, Surface, TileGrid, bin_edge, cover_slide
+from immunescape.quality._coverage import Overview, Surface, bin_edge, cover_slide
 from immunescape.quality._each import Nuclei, slide_figures, tile_table
 from immunescape.quality._nuclear_stain import find_stain
+from immunescape.quality._tile_grid import TileGrid
 from immunescape.quality._tiles import LEAST_TILES, SegmentationQualityParams, judge_tiles
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def segmentation_quality(
     The stain is judged on squares of about 1 µm: stained is what is above Otsu's threshold of the
     tissue, found without a look at the nuclei. Stain is missed where it lies beyond ``halo_um``
     of any nucleus and is at least 3 µm wide. A nucleus is unstained where its mean is below the
-    middle between unstained tissue and that threshold.
+    middle between unstained tissue and that threshold; a whole cell where nothing in it is
+    stained, and it is neither small nor large.
 
     Parameters
     ----------
@@ -140,10 +142,11 @@ def segmentation_quality(
         pixel_um=pixel_um,
         empty_um=params.empty_um,
         halo_um=params.halo_um,
+        whole_cells=nuclei is None,
     )
     grid = TileGrid.of(slide.shape, pixel_um, params.tile_um)
     coverage = cover_slide(surface, grid, params.block_px, progress)
-    each = Nuclei.of(cells, nuclei is not None, coverage, surface, params)
+    each = Nuclei.of(cells, coverage, surface, params)
     tiles = judge_tiles(tile_table(each, coverage, grid, params), each.shares(), params)
     for issue, mask in (proposals or {}).items():
         tiles = _with_proposal(tiles, issue, mask, grid_um, grid)
@@ -200,8 +203,6 @@ def _warnings(
         "pixel size is wrong",
         "flagged_share": "of the tiles with tissue are unlike the rest or hardly covered",
     }
-    if objects == "cells":  # how large cells are depends on how they were drawn
-        said = {name: text for name, text in said.items() if not name.startswith(("sm", "la"))}
     return tuple(
         f"{figures[name]:.0%} {text}; look at segmentation.html"
         for name, text in said.items()

@@ -116,10 +116,11 @@ def histogram(quality: SegmentationQuality) -> str:
     def x(area: float) -> float:
         return float(_LEFT + across * (np.log(area) - first) / (last - first))
 
+    whole = quality.objects == "cells"
     most = max(int(counts.max()), 1)
     parts = []
     for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True):
-        odd = (a + b) / 2 < params.small_um2 or (a + b) / 2 > params.large_um2
+        odd = not params.small_um2 <= (a + b) / 2 <= params.large_um2 and not whole
         h = down * n / most
         parts.append(
             f'<rect x="{x(a) + 0.5:.1f}" y="{_TOP + down - h:.1f}" width="{x(b) - x(a) - 1:.1f}" '

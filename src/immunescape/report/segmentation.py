@@ -126,13 +126,16 @@ def _told(quality: SegmentationQuality) -> str:
 def _overview(quality: SegmentationQuality, flagged: Sequence[Thumbnail]) -> str:
     drawn = slide_map(quality, [t.tile for t in flagged])
     sizes = histogram(quality)
+    squares = " Squares are the tiles that stand out, numbered as below." if flagged else ""
+    beyond = "Classes beyond the limits for small and large are orange."
+    beyond = beyond if quality.objects == "nuclei" else "The limits of size are for nuclei."
     return (
         '<div class="two"><section><h2>Where</h2><figure>'
-        f"{drawn}<figcaption>Nuclear stain of the slide; outside the tissue it is dimmed. Squares "
-        "are the tiles that stand out, numbered as below.</figcaption></figure></section>\n"
+        f"{drawn}<figcaption>Nuclear stain of the slide, dimmed outside the tissue."
+        f"{squares}</figcaption></figure></section>\n"
         f"<section><h2>Sizes of the {quality.objects}</h2><figure>{sizes}<figcaption>"
         f"Area on a logarithmic scale, of {quality.counts.sum()} {quality.objects} that the frame "
-        "does not cut. Classes beyond the limits for small and large are orange.</figcaption>"
+        f"does not cut. {beyond}</figcaption>"
         "</figure></section></div>"
     )
 

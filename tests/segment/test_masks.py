@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -120,7 +121,9 @@ def cellpose_gather(ends, inside):
     from cellpose.dynamics import get_masks_torch
 
     places = torch.from_numpy(ends.copy()).int()
-    with unchecked():
+    # Its sort leaves the order of equally high peaks open; ours is that of their rows.
+    in_order = mock.patch.object(torch.Tensor, "argsort", lambda t: torch.argsort(t, stable=True))
+    with unchecked(), in_order:
         masks = get_masks_torch(places, np.nonzero(inside), inside.shape, max_size_fraction=1.0)
     return np.asarray(masks)
 
@@ -130,7 +133,7 @@ def cellpose_gather(ends, inside):
     seed=st.integers(0, 2**32 - 1),
     height=st.integers(1, 60),
     width=st.integers(1, 60),
-    middles=st.integers(1, 25),
+    middles=st.integers(1, 60),
     spread=st.floats(0, 4),
     filled=st.floats(0.1, 1),
 )

@@ -1,6 +1,5 @@
 """The objects of a label image: the box around each, and sharing them out among threads."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,11 +24,13 @@ def as_labels(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], int]:
 def thread_count(threads: int, pixels: int) -> int:
     """Return how many threads to use for a plane: the number asked for, of 0 a fitting one.
 
-    A thread is not worth its start for fewer than 65,536 pixels.
+    A thread is not worth its start for fewer than 65,536 pixels. There are no more than processors
+    that the program may use, or than ``NUMBA_NUM_THREADS`` says.
     """
     if threads > 0:
         return threads
-    return max(1, min(os.cpu_count() or 1, _MOST_THREADS, pixels // _PIXELS_A_THREAD))
+    there = int(numba.config.NUMBA_NUM_THREADS)
+    return max(1, min(there, _MOST_THREADS, pixels // _PIXELS_A_THREAD))
 
 
 def share_out(

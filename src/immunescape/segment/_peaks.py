@@ -36,8 +36,8 @@ def gather(
     -----
     A peak is a pixel where more than 10 end and no more do within 2 pixels of it, equal ones both
     being peaks. It takes in the pixels with more than 2 ends within 5 steps, corners included;
-    what two peaks reach goes to the higher, of equals to the later in row order. Pixels that end
-    elsewhere stay background.
+    what two peaks reach goes to the higher, of equals to the later in row order (an order that
+    Cellpose leaves open). Pixels that end elsewhere stay background.
     """
     height, width = shape
     labels = np.zeros(height * width, dtype=np.int32)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.segment._objects import share_out, thread_count
+from immunescape.segment.flows import NETWORK_SCALE
 
 __all__ = ["Padded", "pad_field", "pad_flows", "walk"]
 
@@ -17,7 +18,6 @@ _STEPS = 150
 _STILL = np.float32(1e-3)
 _LANES = 8
 _ROUND = np.float32(0.5)
-_NETWORK_SCALE = np.float32(5.0)
 _LARGEST = np.float32(1e30)
 
 
@@ -81,8 +81,8 @@ def _fill(fy: Any, fx: Any, logit: Any, threshold: float, dy: Any, dx: Any, insi
             there = known and logit[y, x] > threshold
             inside[y, x] = there
             if there:
-                dy[y, x] = fy[y, x] / _NETWORK_SCALE
-                dx[y, x] = fx[y, x] / _NETWORK_SCALE
+                dy[y, x] = fy[y, x] / NETWORK_SCALE
+                dx[y, x] = fx[y, x] / NETWORK_SCALE
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"})  # type: ignore[untyped-decorator]

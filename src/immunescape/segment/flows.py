@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from immunescape.segment._objects import as_labels, find_boxes, share_out, thread_count
 
-__all__ = ["flow_errors", "label_flows"]
+__all__ = ["NETWORK_SCALE", "flow_errors", "label_flows"]
 
-_NETWORK_SCALE = 5.0
+NETWORK_SCALE = 5.0
 """A network gives the unit flow times this."""
 
 
@@ -128,9 +128,9 @@ def _compare_objects(
                 if share[i] > 0:
                     dy, dx = _rise(heat, i, stride)
                     if np.isfinite(flows[0, y, x]):
-                        dy -= flows[0, y, x] / _NETWORK_SCALE
+                        dy -= flows[0, y, x] / NETWORK_SCALE
                     if np.isfinite(flows[1, y, x]):
-                        dx -= flows[1, y, x] / _NETWORK_SCALE
+                        dx -= flows[1, y, x] / NETWORK_SCALE
                     total += dy * dy + dx * dx
         errors[k] = total / count
 

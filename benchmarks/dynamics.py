@@ -10,9 +10,10 @@ A second table says whether both find the same: from the same ends of paths, fro
 and from the flows on. Cellpose follows paths otherwise (it samples the field up to half a pixel
 off), fills no holes and keeps all pieces here, so whole masks differ a little.
 
-Seconds of the processor, over all threads, suffer less from other programs on the machine than wall
-seconds do, but that torch's threads wait for each other at work. Ends with 1 if masks from flows, the check included, are slower than 3.5 Mpx/s with one
-thread or 6 with two, or if what must be the same is not.
+Seconds of the processor, over all threads, suffer less than wall seconds from other programs on the
+machine, though torch's threads wait for each other at work. Ends with 1 if masks from flows, the
+check included, are slower than 3.5 Mpx/s with one thread or 6 with two, or if what must be the
+same is not.
 """
 
 import argparse

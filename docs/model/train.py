@@ -23,15 +23,14 @@ from immunescape.segment import TrainParams, train_compact
 
 SIZES = {
     "0.2 M": (16, 32, 48, 64),
-    "0.5 M": (24, 48, 64, 96),
-    "0.9 M": (32, 64, 96, 128),
+    "0.4 M": (24, 48, 64, 96),
     "0.93 M, shipped": (48, 64, 96, 128),
     "1.6 M": (64, 96, 128, 128),
 }
 """Channels of each level of the networks that were compared."""
 
-LADDER_STEPS = 500
-LADDER_POOL = 8000
+LADDER_STEPS = 300
+LADDER_POOL = 4800
 
 
 def main() -> None:
@@ -60,7 +59,10 @@ def ladder(data: Path, work: Path, simulated: Path) -> None:
     params = TrainParams(steps=LADDER_STEPS, pool=LADDER_POOL)
     for name, widths in SIZES.items():
         out = work / f"ladder_{widths[0]}.safetensors"
-        done = train_compact(data, out, params, tell(), simulated=simulated, widths=widths)
+        done = train_compact(
+            data, out, params, tell(),
+            simulated=simulated, widths=widths, patches_dir=work / "ladder.patches",
+        )  # fmt: skip
         rows.append({"network": name, "widths": " ".join(map(str, widths)), **judged(out, data),
                      "training_seconds": round(done.seconds)})  # fmt: skip
         print(rows[-1], flush=True)

@@ -153,6 +153,7 @@ def train_compact(
     initial: Path | None = None,
     resume: bool = True,
     widths: tuple[int, ...] = (),
+    patches_dir: Path | None = None,
 ) -> TrainResult:
     """Train the compact network on a folder of pictures and masks; see `train_fields`.
 
@@ -180,7 +181,7 @@ def train_compact(
         real = real + read_pairs(simulated, SIMULATED, 0.5)
     return train_fields(
         real, drawn, held + held_drawn, out, params, progress,
-        initial=initial, resume=resume, widths=widths,
+        initial=initial, resume=resume, widths=widths, patches_dir=patches_dir,
     )  # fmt: skip
 
 
@@ -195,6 +196,7 @@ def train_fields(
     initial: Path | None = None,
     resume: bool = True,
     widths: tuple[int, ...] = (),
+    patches_dir: Path | None = None,
 ) -> TrainResult:
     """Train the compact network and write its weights.
 
@@ -218,6 +220,8 @@ def train_fields(
         Continue from ``.state.pt`` where it was written with the same params.
     widths
         Channels of each level of a network to be made; empty for those of the shipped one.
+    patches_dir
+        Where the patches are made, or were made before from the same fields; they stay there.
 
     Raises
     ------
@@ -262,10 +266,9 @@ def train_fields(
     run = TrainingRun(net.to(memory_format=torch.channels_last), params, out)
     if resume:
         run.restore()
-    pool = Pool(
-        out.with_suffix(".patches"), patches, min(params.pool, params.steps * params.batch),
-        params.seed, params.workers, progress,
-    )  # fmt: skip
+    folder = patches_dir or out.with_suffix(".patches")
+    count = min(params.pool, params.steps * params.batch)
+    pool = Pool(folder, patches, count, params.seed, params.workers, progress)
     losses: list[float] = []
     saved = time.monotonic()
     run.started = saved - run.seconds
@@ -284,7 +287,8 @@ def train_fields(
         if over:
             break
     run.save()
-    pool.remove()
+    if patches_dir is None:
+        pool.remove()
     return TrainResult(out, run.step, run.seconds, tuple(run.history))
 
 

@@ -13,8 +13,10 @@ from immunescape.phenotype import (
     GateParams,
     GateSpec,
     GaussianMixture,
+    Group,
     NoThreshold,
     Otsu,
+    Slidemate,
     Tail,
     Threshold,
     fit_gate,
@@ -216,19 +218,21 @@ def test_a_million_cells_have_the_threshold_of_a_few_thousand():
 
 
 def _melanoma():
+    """PD-L1 of the cells of two fields, which of them are tumour cells, and which field's."""
+    names = ("MEL2_2", "MEL2_7")
     tables = [
         pd.read_csv(DATA / "iris" / "fields_r" / f"{name}_cell_seg_data.txt", sep="\t")
-        for name in ("MEL2_2", "MEL2_7")
+        for name in names
     ]
     table = pd.concat(tables, ignore_index=True)
     pdl1 = next(c for c in table if c.startswith("Membrane PD-Ligand-1") and "Mean" in c)
     tumour = (table["Phenotype"] == "SOX10+").to_numpy()
-    return table[pdl1].to_numpy(float), tumour
+    return table[pdl1].to_numpy(float), tumour, np.repeat(names, [len(t) for t in tables])
 
 
 @needs("iris", "fields_r")
 def test_melanoma_populations_equal_those_of_another_program():
-    values, tumour = _melanoma()
+    values, tumour, _ = _melanoma()
     values = values[tumour]
     found = GaussianMixture()(values)
     assert isinstance(found, Threshold)
@@ -250,8 +254,8 @@ def test_melanoma_populations_equal_those_of_another_program():
 
 @needs("iris", "fields_r")
 def test_melanoma_tumour_cells_have_the_gate_of_the_other_cells():
-    """No valley in either: the tumour cells between 1.5 and 3.6 are a tail, seen beside others."""
-    values, tumour = _melanoma()
+    """No valley parts them: beside the other cells, those above 1.5 look like a tail."""
+    values, tumour, _ = _melanoma()
     gates = {
         parent: fit_gate(
             values[own], values[~own], GateSpec("pdl1"), "pdl1", GateParams(), parent=parent
@@ -260,5 +264,22 @@ def test_melanoma_tumour_cells_have_the_gate_of_the_other_cells():
     }
     assert {gate.source for gate in gates.values()} == {"slide:non_tumour"}
     assert gates["tumour"].threshold == gates["non_tumour"].threshold
-    assert 3 < gates["tumour"].threshold < 4.5  # a person put it at 3.64
+    assert 2 < gates["tumour"].threshold < 3.64  # where a person put it
     assert "a tail of the negative ones" in gates["tumour"].note
+
+
+@needs("iris", "fields_r")
+def test_two_fields_of_melanoma_share_the_gate_of_their_other_cells():
+    """Alone one field has a threshold without a valley; what both say together overrules it."""
+    values, tumour, field = _melanoma()
+    mates = [
+        Slidemate(Group(values[tumour & here]), Group(values[~tumour & here]))
+        for here in (field == name for name in np.unique(field))
+    ]
+    gates = [
+        fit_gate(one.own, one.control, GateSpec("pdl1", "tumour"), "pdl1", others=[other])
+        for one, other in (mates, mates[::-1])
+    ]
+    assert {gate.source for gate in gates} == {"patient:non_tumour"}
+    assert gates[0].threshold == pytest.approx(gates[1].threshold, rel=0.01)
+    assert 2 < gates[0].threshold < 3.64

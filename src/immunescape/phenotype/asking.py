@@ -10,7 +10,7 @@ from immunescape.phenotype.methods import Automatic
 from immunescape.phenotype.pooling import Group, Slidemate
 from immunescape.phenotype.populations import NoThreshold, Populations, Threshold
 from immunescape.phenotype.specs import GateMethod, GateParams, GateSpec, Parent
-from immunescape.phenotype.together import Together, fit_together, is_unclear
+from immunescape.phenotype.together import TAIL, Together, fit_together, is_unclear
 
 __all__ = ["Found", "Search"]
 
@@ -90,7 +90,9 @@ class Search:
                 return f"slide:{self.parent}", own
             return f"{self.name}:{self.parent}", pooled
         self.notes.append(f"{self._cells(self.parent)} of the {self.name}: {doubt}")
-        if isinstance(own.result, Threshold) and self._doubted(own, control) is None:
+        if self._doubted(own, control) is None and not (
+            pooled.reason == TAIL and is_unclear(own.result)
+        ):
             self.notes.append("threshold of this slide's own")
             return f"slide:{self.parent}", own
         if control is not None and isinstance(control.result, Threshold):

@@ -51,6 +51,9 @@ def fit_gate(
     that is the better description; see `immunescape.phenotype.together`. The threshold is where
     a cell is as likely positive as negative, so that it lies the higher, the fewer are positive.
 
+    Cells of all slides together that prove to be a tail also overrule a slide's own threshold if
+    no valley lies there.
+
     Only slides whose dim cells are as bright as those of this one are asked (see
     `immunescape.phenotype.pooling.comparable`), and a shared threshold that does not part this
     slide's own two populations gives way to their own.

@@ -12,8 +12,9 @@ from immunescape.phenotype.sample import Sample, take_sample
 from immunescape.phenotype.scales import Scales
 from immunescape.phenotype.tailed import Bins, Tailed, fit_tailed, refit_tailed
 
-__all__ = ["Together", "fit_together", "is_unclear", "redrawn"]
+__all__ = ["TAIL", "Together", "fit_together", "is_unclear", "redrawn"]
 
+TAIL = "the brighter cells are a tail of the negative ones"
 _AS_GOOD = 0.005
 """Log likelihood of a cell by which one description may be worse and still be as good."""
 
@@ -57,7 +58,7 @@ class Together:
             or positive < method.min_population_cells
             or found.separation < method.min_separation
         ):
-            return NoThreshold("the brighter cells are a tail of the negative ones")
+            return NoThreshold(TAIL)
         return Threshold(found.value(at), found, 1.0)
 
 

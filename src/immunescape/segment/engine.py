@@ -1,6 +1,5 @@
 """Finding the nuclei of a slide."""
 
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,10 +12,12 @@ from immunescape.params import Between, Params
 from immunescape.segment.interrupts import interrupts_wait
 from immunescape.segment.levels import slide_levels
 from immunescape.segment.models import Model, load_model
+from immunescape.segment.scratch import Scratch, scratch
 from immunescape.segment.stitch import reading_order, stitch
 from immunescape.slide import Slide
 
 if TYPE_CHECKING:
+    from immunescape.segment.predict import Stain
     from immunescape.segment.sampling import Grid
 
 __all__ = ["SegmentParams", "Segmentation", "segment_nuclei"]
@@ -57,7 +58,7 @@ class SegmentParams(Params):
     model: str = "compact"
     diameter_um: Annotated[float, Between(2, 40, step=0.5, unit="µm")] = 8.0
     cellprob_threshold: Annotated[float, Between(-6, 6, step=0.1)] = 0.0
-    flow_threshold: Annotated[float, Between(0, 3, step=0.05)] = 0.4
+    flow_threshold: Annotated[float, Between(0, 3, step=0.05)] = 0.6
     min_area_um2: Annotated[float, Between(0, 500, step=0.5, unit="µm²")] = 7.5
     grow_um: Annotated[float, Between(0, 20, step=0.5, unit="µm")] = 3.0
     tile_px: Annotated[int, Between(256, 16384, step=256, unit="px")] = 2048
@@ -137,11 +138,8 @@ def segment_nuclei(
     ``stitch``. The pixel size of the network
     replaces the slide's where they differ by more than a tenth.
     """
-    import zarr
-
     # compiled loops: loading the compiler would slow a command that finds no nuclei
-    from immunescape.segment.masks import masks_from_flows
-    from immunescape.segment.predict import NOTHING, Stain, fill_flows
+    from immunescape.segment.predict import Stain
     from immunescape.segment.sampling import Grid
 
     params = params or SegmentParams()
@@ -156,10 +154,8 @@ def segment_nuclei(
             device=params.device,
             precision=params.precision,
         )
-        import cellpose.dynamics  # noqa: F401  needed below, and slow to load
     levels = [slide_levels(slide, channel) for channel in channels]
     grid = Grid.between(slide.shape, slide.pixel_size_um, model.pixel_um)
-    pixel_um = slide.pixel_size_um * grid.ratio
     warnings = [
         f"channel {channel} of {slide.name} has no contrast: no nuclei can be found in it"
         for channel, level in zip(channels, levels, strict=True)
@@ -170,44 +166,42 @@ def segment_nuclei(
             f"{slide.name} has pixels of {slide.pixel_size_um:g} µm, which is coarse: nuclei that "
             "touch may be found as one"
         )
-    with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
-        store = zarr.open_group(folder, mode="w")
-        flows = store.create_array(
-            "flows",
-            shape=(3, *grid.shape),
-            chunks=(3, model.patch_px, model.patch_px),
-            dtype="float16",
-            compressors=None,
-            fill_value=NOTHING,
-        )
-        fill_flows(Stain(slide, channels, levels, grid), model, flows, progress)
-        labels = store.create_array(
-            "labels", shape=grid.shape, chunks=(1024, 1024), dtype="int32", fill_value=0
-        )
-
-        def find(block: Block) -> npt.NDArray[np.int32]:
-            rows, columns = block.slices
-            return masks_from_flows(
-                np.asarray(flows[:, rows, columns], dtype=np.float32),
-                cellprob_threshold=params.cellprob_threshold,
-                flow_threshold=params.flow_threshold,
-                min_area_px=params.min_area_um2 / pixel_um**2,
-            )
-
-        tiles = len(list(iter_blocks(grid.shape, params.tile_px)))
-        middles = stitch(
-            find,
-            labels,
-            params.tile_px,
-            model.halo_px,
-            lambda done: progress("nuclei", done, tiles),
-        )
-        count = _write(labels, reading_order(middles), grid, out)
+    with scratch() as plane:
+        count = _fill(Stain(slide, channels, levels, grid), model, params, plane, out, progress)
     if not count and not warnings:
         warnings.append(f"no nuclei were found in {slide.name}")
     return Segmentation(
         count, model.name, model.sha256, model.device, model.threads, tuple(warnings)
     )
+
+
+def _fill(
+    stain: "Stain", model: Model, params: SegmentParams, plane: Scratch, out: Any,
+    progress: Progress,
+) -> int:  # fmt: skip
+    """Find and write all nuclei; return how many. Nothing refers to the planes afterwards."""
+    from immunescape.segment.masks import masks_from_flows
+    from immunescape.segment.predict import fill_flows, kept_flows
+
+    grid = stain.grid
+    pixel_um = stain.slide.pixel_size_um * grid.ratio
+    flows = plane((3, *grid.shape), np.float16)
+    fill_flows(stain, model, flows, progress)
+    labels = plane(grid.shape, np.int32)
+
+    def find(block: Block) -> npt.NDArray[np.int32]:
+        return masks_from_flows(
+            kept_flows(flows, block),
+            cellprob_threshold=params.cellprob_threshold,
+            flow_threshold=params.flow_threshold,
+            min_area_px=params.min_area_um2 / pixel_um**2,
+        )
+
+    tiles = len(list(iter_blocks(grid.shape, params.tile_px)))
+    middles = stitch(
+        find, labels, params.tile_px, model.halo_px, lambda done: progress("nuclei", done, tiles)
+    )
+    return _write(labels, reading_order(middles), grid, out)
 
 
 def _write(labels: Plane, fresh: npt.NDArray[np.int32], grid: "Grid", out: Any) -> int:

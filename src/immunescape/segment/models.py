@@ -20,7 +20,7 @@ CELLPOSE_MODELS = ("cpsam_v2", "cpsam", "cpdino", "cpdino-vitb")
 COMPACT_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
 """Weights of our own network, shipped in the package."""
 
-_COMPACT_UM = 0.5
+_COMPACT_UM = 0.4
 _PATCH_PX = 2048
 _CELLPOSE_DIAMETER_PX = 30.0
 

@@ -102,6 +102,8 @@ def test_a_known_pixel_size_decides_the_scale():
     assert scaled(Field("a", labels, image, pixel_um=0.5)).labels.shape == (120, 120)
     area = np.bincount(scaled(Field("a", labels, image)).labels.ravel())[1:]
     assert np.median(np.sqrt(area * 4 / np.pi)) == pytest.approx(18, abs=1)
+    fine = scaled(Field("a", labels, image, pixel_um=0.5), 0.25)
+    assert fine.labels.shape == (240, 240) and fine.pixel_um == 0.25
 
 
 def test_pairs_take_their_kind_from_their_size_unless_told(tmp_path):

@@ -11,15 +11,14 @@ from immunescape.errors import LabelsError
 from immunescape.segment.flows import label_flows
 from immunescape.segment.render import distort, levelled, render_stain, warp
 
-__all__ = ["SIMULATED", "TYPICAL_PX", "Field", "Patches", "read_fields", "read_pairs", "scaled"]
+__all__ = ["SIMULATED", "TYPICAL_UM", "Field", "Patches", "read_fields", "read_pairs", "scaled"]
 
-TYPICAL_PX = 18.0
-"""Nuclear diameter, in pixels of 0.5 µm, to which a field of unknown pixel size is brought."""
+TYPICAL_UM = 9.0
+"""Diameter that the median nucleus of a field of unknown pixel size is taken to have."""
 
 SIMULATED = "simulated"
 """Kind of the fields that were simulated; they have a share of the patches of their own."""
 
-_NETWORK_UM = 0.5
 _MARGIN = 24
 _NEAR_NUCLEUS = 0.7
 
@@ -120,15 +119,15 @@ def read_pairs(folder: Path, kind: str = "", pixel_um: float = 0.0) -> list[Fiel
     return fields
 
 
-def scaled(field: Field, diameter_px: float = TYPICAL_PX, enlarge: float = 4.0) -> Field:
-    """Return a field resampled to the pixels of the network.
+def scaled(field: Field, pixel_um: float = 0.5, enlarge: float = 4.0) -> Field:
+    """Return a field resampled to pixels of one size.
 
     Parameters
     ----------
     field
         A field with a picture; one without, or without nuclei and pixel size, stays as it is.
-    diameter_px
-        What becomes of the median nucleus where the pixel size is unknown.
+    pixel_um
+        Edge of a pixel of the result.
     enlarge
         Pictures are enlarged by no more than this.
     """
@@ -137,12 +136,13 @@ def scaled(field: Field, diameter_px: float = TYPICAL_PX, enlarge: float = 4.0) 
     if field.image is None:
         return field
     if field.pixel_um:
-        factor = field.pixel_um / _NETWORK_UM
+        factor = field.pixel_um / pixel_um
     else:
         area = np.bincount(np.maximum(field.labels, 0).ravel())[1:]
         if not area.any():
             return field
-        factor = diameter_px / float(np.median(np.sqrt(area[area > 0] * 4 / np.pi)))
+        diameter_px = float(np.median(np.sqrt(area[area > 0] * 4 / np.pi)))
+        factor = TYPICAL_UM / pixel_um / diameter_px
     factor = min(factor, enlarge)
     shape = tuple(max(16, round(side * factor)) for side in field.labels.shape)
     labels = resize(field.labels, shape, order=0, preserve_range=True, anti_aliasing=False)

@@ -9,7 +9,7 @@ from immunescape import __version__
 from immunescape.blocks import Block, Progress, silent
 from immunescape.errors import LabelsError, ModelError, OutputError
 from immunescape.segment.interrupts import interrupts_wait
-from immunescape.segment.models import COMPACT_WEIGHTS, load_model
+from immunescape.segment.models import COMPACT_WEIGHTS, NETWORK_UM, load_model
 from immunescape.segment.pairs import Pair, find_pairs
 from immunescape.segment.train import TrainParams, train_fields
 from immunescape.segment.tuned import Tuned, begin_tuning, state_file, write_tuned
@@ -30,6 +30,7 @@ FINE_TUNING = TrainParams(
     simulated=0.0,
     validation=0.2,
     frozen_norm=True,
+    pixel_um=NETWORK_UM,
 )
 """How a network that has learned from many pictures is taught on few: briefly and gently.
 
@@ -38,7 +39,11 @@ training, so that it forgets little of what the new pictures do not show.
 """
 
 FIRST_TRAINING = dataclasses.replace(
-    TrainParams(), rendered=0.0, simulated=0.0, validation=FINE_TUNING.validation
+    TrainParams(),
+    rendered=0.0,
+    simulated=0.0,
+    validation=FINE_TUNING.validation,
+    pixel_um=NETWORK_UM,
 )
 """How a network that has learned nothing is taught."""
 

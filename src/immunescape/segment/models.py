@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from immunescape.errors import ModelError
 
-__all__ = ["CELLPOSE_MODELS", "COMPACT_WEIGHTS", "Model", "load_model"]
+__all__ = ["CELLPOSE_MODELS", "COMPACT_WEIGHTS", "NETWORK_UM", "Model", "load_model"]
 
 CELLPOSE_MODELS = ("cpsam_v2", "cpsam", "cpdino", "cpdino-vitb")
 """Networks of Cellpose that are known by name."""
@@ -20,7 +20,9 @@ CELLPOSE_MODELS = ("cpsam_v2", "cpsam", "cpdino", "cpdino-vitb")
 COMPACT_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
 """Weights of our own network, shipped in the package."""
 
-_COMPACT_UM = 0.4
+NETWORK_UM = 0.4
+"""Edge of a pixel in µm at which the compact network is run."""
+
 _PATCH_PX = 2048
 _CELLPOSE_DIAMETER_PX = 30.0
 
@@ -135,7 +137,7 @@ def _compact(path: Path, name: str, device: str, precision: str) -> Model:
         return np.ascontiguousarray(flows.numpy()[:, :height, :width])
 
     return Model(
-        name, _sha256(path), _COMPACT_UM, _PATCH_PX, HALO_PX, where, int(torch.get_num_threads()),
+        name, _sha256(path), NETWORK_UM, _PATCH_PX, HALO_PX, where, int(torch.get_num_threads()),
         precision, predict, net,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ def cellpose_folder(tmp_path, monkeypatch):
 def test_the_hash_is_that_of_the_weights_file():
     model = load_model("compact", device="cpu")
     assert model.sha256 == hashlib.sha256(COMPACT_WEIGHTS.read_bytes()).hexdigest()
-    assert model.pixel_um == 0.4
+    assert model.pixel_um == 0.5
     copy = load_model(str(COMPACT_WEIGHTS), device="cpu")
     assert copy.name == "compact.safetensors" and copy.sha256 == model.sha256
 

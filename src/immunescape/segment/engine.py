@@ -58,7 +58,7 @@ class SegmentParams(Params):
     model: str = "compact"
     diameter_um: Annotated[float, Between(2, 40, step=0.5, unit="µm")] = 8.0
     cellprob_threshold: Annotated[float, Between(-6, 6, step=0.1)] = 0.0
-    flow_threshold: Annotated[float, Between(0, 3, step=0.05)] = 0.6
+    flow_threshold: Annotated[float, Between(0, 3, step=0.05)] = 0.4
     min_area_um2: Annotated[float, Between(0, 500, step=0.5, unit="µm²")] = 7.5
     grow_um: Annotated[float, Between(0, 20, step=0.5, unit="µm")] = 3.0
     tile_px: Annotated[int, Between(256, 16384, step=256, unit="px")] = 2048

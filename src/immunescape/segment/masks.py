@@ -19,7 +19,7 @@ def masks_from_flows(
     flows: npt.NDArray[np.floating[Any]],
     *,
     cellprob_threshold: float = 0.0,
-    flow_threshold: float = 0.6,
+    flow_threshold: float = 0.4,
     min_area_px: float = 0.0,
     threads: int = 0,
 ) -> npt.NDArray[np.int32]:

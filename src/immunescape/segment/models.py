@@ -20,7 +20,7 @@ CELLPOSE_MODELS = ("cpsam_v2", "cpsam", "cpdino", "cpdino-vitb")
 COMPACT_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
 """Weights of our own network, shipped in the package."""
 
-NETWORK_UM = 0.4
+NETWORK_UM = 0.5
 """Edge of a pixel in µm at which the compact network is run."""
 
 _PATCH_PX = 2048

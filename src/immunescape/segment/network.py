@@ -50,7 +50,7 @@ class _Double(nn.Sequential):  # type: ignore[misc]
 
 
 class CompactNet(nn.Module):  # type: ignore[misc]
-    """Nuclear stain to flows, for images of 0.4 to 0.5 µm per pixel.
+    """Nuclear stain to flows, for images of about 0.5 µm per pixel.
 
     It answers all that Cellpose asks of a network (``device``, a settable ``dtype``, ``backbone``,
     ``diam_mean``, ``diam_labels``, ``save_model``, ``load_model``), but pools over nothing, so an

@@ -35,8 +35,8 @@ class TrainParams(Params):
     batch
         Patches per update.
     pixel_um
-        Edge of a pixel of the patches. Those of a first training show nuclei 0.55 to 1.7 times as
-        large as they are, so that the network can be run at another size than this.
+        Edge of a pixel of the patches; that at which the network will be run. Patches show nuclei
+        0.55 to 1.7 times as large as they are.
     patch_px
         Edge of a patch; a multiple of 16.
     learning_rate

@@ -214,6 +214,7 @@ def label_slide(
                 "model_sha256": found.model_sha256,
                 "device": found.device,
                 "threads": found.threads,
+                "precision": found.precision,
             }
         else:
             origin = {"labels": "imported"}

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.errors import LabelsError
+from immunescape.segment.crowding import crowd
 from immunescape.segment.flows import label_flows
 from immunescape.segment.render import distort, levelled, render_stain, warp
 
@@ -21,6 +22,7 @@ SIMULATED = "simulated"
 
 _MARGIN = 24
 _NEAR_NUCLEUS = 0.7
+_LAYERS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +169,8 @@ class Patches:
     rendered, simulated
         Shares of patches that are rendered, and that are cut from fields whose kind is
         ``SIMULATED``; what is missing is made up for by the others.
+    crowded
+        Share of the patches cut from pictures among whose nuclei those of others are laid.
     """
 
     def __init__(
@@ -176,8 +180,9 @@ class Patches:
         size: int = 224,
         rendered: float = 0.5,
         simulated: float = 0.15,
+        crowded: float = 0.0,
     ) -> None:
-        self.drawn, self.size = drawn, size
+        self.drawn, self.size, self.crowded = drawn, size, crowded
         self.made = [field for field in real if field.kind == SIMULATED]
         self.real = [field for field in real if field.kind != SIMULATED]
         share = np.array([1.0 - rendered - simulated, simulated, rendered])
@@ -203,7 +208,11 @@ class Patches:
             image, labels = self._rendered(rng, size)
             image = distort(levelled(image, rng), rng)
         else:
-            image, labels = self._pictured(rng, size, self.real if source == 0 else self.made)
+            fields = self.real if source == 0 else self.made
+            image, labels = self._pictured(rng, size, fields)
+            if rng.random() < self.crowded:
+                for _ in range(int(rng.integers(1, _LAYERS + 1))):
+                    image, labels = crowd(image, labels, *self._pictured(rng, size, fields), rng)
             image = distort(image, rng)
         cut = slice(_MARGIN, -_MARGIN)
         known = labels >= 0

@@ -76,8 +76,8 @@ class Segmentation:
         Number of nuclei; their labels are 1 to ``count``, row by row of their middles.
     model, model_sha256
         Name of the network and hash of its weights.
-    device, threads
-        Where it ran.
+    device, threads, precision
+        Where it ran, and in which type.
     warnings
         What a user should know.
     """
@@ -87,6 +87,7 @@ class Segmentation:
     model_sha256: str
     device: str
     threads: int
+    precision: str = "float32"
     warnings: tuple[str, ...] = ()
 
 
@@ -131,12 +132,12 @@ def segment_nuclei(
 
     Notes
     -----
-    Flows are computed on patches anchored at the slide's origin, with enough of the neighbourhood
-    that they do not depend on where patches end, and kept in a temporary folder (about 6 bytes a
-    pixel, less where nothing is stained). Masks are found tile by tile with the network's halo (64
-    pixels or more) around each, which is how far a nucleus may reach from its middle, and joined by
-    ``stitch``. The pixel size of the network
-    replaces the slide's where they differ by more than a tenth.
+    Flows are computed on patches anchored at the slide's origin, where there is light, with enough
+    of the neighbourhood that they do not depend on where patches end, and kept in a temporary file
+    (6 bytes a pixel where something was computed, and 4 for labels). Masks are found tile by tile
+    with the network's halo around each, which is how far a nucleus may reach from its middle, and
+    joined by ``stitch``. The pixel size of the network replaces the slide's where they differ by
+    more than a tenth.
     """
     # compiled loops: loading the compiler would slow a command that finds no nuclei
     from immunescape.segment.predict import Stain
@@ -171,8 +172,9 @@ def segment_nuclei(
     if not count and not warnings:
         warnings.append(f"no nuclei were found in {slide.name}")
     return Segmentation(
-        count, model.name, model.sha256, model.device, model.threads, tuple(warnings)
-    )
+        count, model.name, model.sha256, model.device, model.threads, model.precision,
+        tuple(warnings),
+    )  # fmt: skip
 
 
 def _fill(

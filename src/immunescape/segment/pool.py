@@ -180,6 +180,6 @@ def _fingerprint(patches: Patches, count: int, seed: int) -> dict[str, Any]:
         digest.update(field.labels.tobytes())
         if field.image is not None:
             digest.update(field.image.tobytes())
-    shares = patches.shares
-    return {"count": count, "seed": seed, "size": patches.size, "shares": list(shares),
+    shares = [*patches.shares, patches.crowded]
+    return {"count": count, "seed": seed, "size": patches.size, "shares": shares,
             "fields": digest.hexdigest()}  # fmt: skip

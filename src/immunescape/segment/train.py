@@ -49,6 +49,9 @@ class TrainParams(Params):
         Share of patches that are stains rendered onto tissue masks, where there are any.
     simulated
         Share of patches that are cut from simulated fields, where there are any.
+    crowded
+        Share of the patches cut from pictures among whose nuclei those of other pictures are laid,
+        as thick tissue has them.
     validation
         Share of the pictures that is held out, the same for the same seed.
     save_minutes
@@ -76,6 +79,7 @@ class TrainParams(Params):
     pool: Annotated[int, Between(1, 1_000_000)] = 16000
     rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.35
     simulated: Annotated[float, Between(0, 1, step=0.05)] = 0.15
+    crowded: Annotated[float, Between(0, 1, step=0.05)] = 0.0
     validation: Annotated[float, Between(0, 0.5, step=0.05)] = 0.1
     save_minutes: Annotated[float, Between(0, 600, step=1, unit="min")] = 4.0
     threads: Annotated[int, Between(0, 256)] = 0
@@ -256,7 +260,7 @@ def train_fields(
             ) from error
     shown = [scaled(f, params.pixel_um) for f in real]
     size = params.patch_px + _CROP_PX
-    patches = Patches(shown, drawn, size, params.rendered, params.simulated)
+    patches = Patches(shown, drawn, size, params.rendered, params.simulated, params.crowded)
     if not patches:
         raise LabelsError("there is no field to train on; give pictures with masks")
     pictures = [scaled(f, params.pixel_um) for f in held if f.image is not None]

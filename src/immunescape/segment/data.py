@@ -212,7 +212,8 @@ class Patches:
             image, labels = self._pictured(rng, size, fields)
             if rng.random() < self.crowded:
                 for _ in range(int(rng.integers(1, _LAYERS + 1))):
-                    image, labels = crowd(image, labels, *self._pictured(rng, size, fields), rng)
+                    more, others = self._pictured(rng, size, fields)
+                    image, labels = crowd(image, labels, more, others, rng)
             image = distort(image, rng)
         cut = slice(_MARGIN, -_MARGIN)
         known = labels >= 0

@@ -13,7 +13,8 @@ from immunescape.blocks import Block
 from immunescape.io import open_slide
 from immunescape.segment.data import Field, read_fields
 from immunescape.segment.render import render_stain
-from immunescape.segment.train import TrainParams, split_fields
+from immunescape.segment.splits import split_fields
+from immunescape.segment.train import TrainParams
 
 DIAMETER_UM = 9.0
 """Width of the median nucleus to which a scale brings pictures whose pixel size is unknown."""

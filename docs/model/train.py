@@ -30,7 +30,7 @@ from immunescape.segment import (
 )
 from immunescape.segment.data import read_fields
 from immunescape.segment.network import load_weights, save_weights
-from immunescape.segment.train import split_fields
+from immunescape.segment.splits import split_fields
 from immunescape.slide import Slide
 
 SIZES = {

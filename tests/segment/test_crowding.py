@@ -3,7 +3,8 @@
 import numpy as np
 
 from immunescape.segment.crowding import crowd
-from immunescape.segment.data import Field, Patches
+from immunescape.segment.data import Field
+from immunescape.segment.patches import Patches
 from tests.segment.drawn import ellipses, stained
 
 

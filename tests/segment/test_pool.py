@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from immunescape.segment.data import SIMULATED, Field, Patches, read_pairs, scaled
+from immunescape.segment.data import SIMULATED, Field, read_pairs, scaled
 from immunescape.segment.flows import label_flows
+from immunescape.segment.patches import Patches
 from immunescape.segment.pool import Pool, turned
 from tests.segment.drawn import ellipses, stained
 

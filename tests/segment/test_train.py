@@ -7,9 +7,10 @@ from safetensors.numpy import load_file
 
 from immunescape.errors import LabelsError, ModelError
 from immunescape.segment import TrainParams, load_model, train_compact
-from immunescape.segment.data import Field, Patches, read_fields, scaled
+from immunescape.segment.data import Field, read_fields, scaled
 from immunescape.segment.flows import label_flows
-from immunescape.segment.train import split_fields
+from immunescape.segment.patches import Patches
+from immunescape.segment.splits import split_fields
 from tests.segment.drawn import ellipses, stained
 
 QUICK = {

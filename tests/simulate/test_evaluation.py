@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from immunescape.segment import render
-from immunescape.segment.data import _MARGIN
+from immunescape.segment.patches import _MARGIN
 from immunescape.segment.train import TrainParams
 from immunescape.simulate import (
     EVALUATION,

@@ -127,7 +127,7 @@ def without_cut_nuclei(field: AnnotatedField) -> AnnotatedField:
 def _by_lot(fields: list[AnnotatedField], share: float, rng: np.random.Generator) -> list[bool]:
     """Draw groups of near-duplicates until they make up the share, at most twice as much."""
     from immunescape.segment.data import Field
-    from immunescape.segment.duplicates import near_duplicates
+    from immunescape.segment.splits import near_duplicates
 
     group = near_duplicates([Field(f.name, f.labels, f.picture) for f in fields])
     numbers, sizes = np.unique(group, return_counts=True)

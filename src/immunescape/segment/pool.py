@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Progress, silent
-from immunescape.segment.data import Patches
+from immunescape.segment.patches import Patches
 
 __all__ = ["Pool"]
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from immunescape.blocks import Progress, silent
 from immunescape.errors import LabelsError, ModelError
 from immunescape.params import Between, Params
-from immunescape.segment.duplicates import near_duplicates
+from immunescape.segment.splits import split_fields
 
 if TYPE_CHECKING:
     from immunescape.segment.data import Field
 
-__all__ = ["TrainParams", "TrainResult", "split_fields", "train_compact", "train_fields"]
+__all__ = ["TrainParams", "TrainResult", "train_compact", "train_fields"]
 
 _CROP_PX = 32
 
@@ -112,45 +112,6 @@ class TrainResult:
     history: tuple[tuple[float, ...], ...]
 
 
-def split_fields(
-    fields: "list[Field]", share: float, seed: int
-) -> "tuple[list[Field], list[Field]]":
-    """Divide fields into those to train on and those held out, by name and seed alone.
-
-    Parameters
-    ----------
-    fields
-        In any order; near-duplicates among them are kept on one side.
-    share
-        Share that is held out. At least one group of fields stays for training; with a positive
-        share and two groups or more, at least one is held out.
-    seed
-        Source of all chance.
-
-    Returns
-    -------
-    tuple of list of Field
-        To train on, and held out; each sorted by name.
-    """
-    ordered = sorted(fields, key=lambda f: f.name)
-    group = near_duplicates(ordered)
-    names, sizes = np.unique(group, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    wanted = max(round(share * len(ordered)), 1) if share and len(names) > 1 else 0
-    out: set[int] = set()
-    held = 0
-    for k in order.tolist():
-        if held < wanted and held + sizes[k] <= 2 * wanted and len(out) < len(names) - 1:
-            out.add(int(names[k]))
-            held += int(sizes[k])
-    if wanted and not out:
-        out.add(int(names[order[np.argmin(sizes[order])]]))
-    return (
-        [f for f, g in zip(ordered, group.tolist(), strict=True) if g not in out],
-        [f for f, g in zip(ordered, group.tolist(), strict=True) if g in out],
-    )
-
-
 def train_compact(
     data_dir: Path,
     out: Path,
@@ -240,8 +201,9 @@ def train_fields(
     """
     import torch
 
-    from immunescape.segment.data import Patches, scaled
+    from immunescape.segment.data import scaled
     from immunescape.segment.network import STRIDE_PX, WIDTHS, CompactNet, load_weights
+    from immunescape.segment.patches import Patches
     from immunescape.segment.pool import Pool
     from immunescape.segment.training import TrainingRun, fixed_batches
 

@@ -3,8 +3,7 @@
 import numpy as np
 
 from immunescape.segment.data import Field
-from immunescape.segment.duplicates import near_duplicates
-from immunescape.segment.train import split_fields
+from immunescape.segment.splits import near_duplicates, split_fields
 from tests.segment.drawn import stained
 
 

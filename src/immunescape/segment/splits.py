@@ -1,4 +1,4 @@
-"""Pictures that show the same place: they must not stand on both sides of a split."""
+"""Holding fields out of training: pictures that show the same place stay on one side."""
 
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from immunescape.segment.data import Field
 
-__all__ = ["near_duplicates"]
+__all__ = ["near_duplicates", "split_fields"]
 
 _SIDE = 64
 _ALIKE = 0.6
@@ -57,6 +57,45 @@ def near_duplicates(fields: "Sequence[Field]") -> npt.NDArray[np.int64]:
     group = np.asarray(connected_components(graph, directed=False)[1])
     first = np.unique(group, return_index=True)[1]
     return np.asarray(first[group], dtype=np.int64)
+
+
+def split_fields(
+    fields: "list[Field]", share: float, seed: int
+) -> "tuple[list[Field], list[Field]]":
+    """Divide fields into those to train on and those held out, by name and seed alone.
+
+    Parameters
+    ----------
+    fields
+        In any order; near-duplicates among them are kept on one side.
+    share
+        Share that is held out. At least one group of fields stays for training; with a positive
+        share and two groups or more, at least one is held out.
+    seed
+        Source of all chance.
+
+    Returns
+    -------
+    tuple of list of Field
+        To train on, and held out; each sorted by name.
+    """
+    ordered = sorted(fields, key=lambda f: f.name)
+    group = near_duplicates(ordered)
+    names, sizes = np.unique(group, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    wanted = max(round(share * len(ordered)), 1) if share and len(names) > 1 else 0
+    out: set[int] = set()
+    held = 0
+    for k in order.tolist():
+        if held < wanted and held + sizes[k] <= 2 * wanted and len(out) < len(names) - 1:
+            out.add(int(names[k]))
+            held += int(sizes[k])
+    if wanted and not out:
+        out.add(int(names[order[np.argmin(sizes[order])]]))
+    return (
+        [f for f, g in zip(ordered, group.tolist(), strict=True) if g not in out],
+        [f for f, g in zip(ordered, group.tolist(), strict=True) if g in out],
+    )
 
 
 def _small(field: "Field") -> npt.NDArray[np.float64]:

@@ -235,6 +235,11 @@ def test_where_nothing_can_be_written_or_started_from(two, tmp_path):
         finetune(two, tmp_path / "no" / "mine.safetensors", quick())
     with pytest.raises(ModelError, match=r"gone\.safetensors does not exist; pass --initial"):
         finetune(two, tmp_path / "mine.safetensors", quick(), initial="gone.safetensors")
+    with pytest.raises(ModelError, match=r"will be used at .* µm; leave out --training\.pixel-um"):
+        finetune(two, tmp_path / "mine.safetensors", quick(pixel_um=0.25))
+    (tmp_path / "mine.pth").write_bytes(b"junk")
+    with pytest.raises(ModelError, match=r"mine\.pth holds no weights of the compact network"):
+        finetune(two, tmp_path / "m.safetensors", quick(), initial=str(tmp_path / "mine.pth"))
     (tmp_path / "bad.safetensors").write_bytes(b"junk")
     with pytest.raises(ModelError, match=r"bad\.safetensors does not fit"):
         finetune(

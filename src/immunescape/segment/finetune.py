@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["FINE_TUNING", "FIRST_TRAINING", "finetune", "network_field", "usual_params"]
 
 FINE_TUNING = TrainParams(
-    steps=400,
+    steps=300,
+    batch=8,
     learning_rate=0.0003,
     weight_decay=0.0,
-    pool=1200,
+    pool=600,
     rendered=0.0,
     simulated=0.0,
     validation=0.2,
@@ -116,14 +117,19 @@ def finetune(
     _check_fields(fields, pairs)
     division = hold_out(fields, params.validation, params.seed, held_out)
     _check_nuclei(division)
+    if params.pixel_um != NETWORK_UM:
+        raise ModelError(
+            f"pixels of {params.pixel_um:g} µm are asked for, but {out.name} will be used at "
+            f"{NETWORK_UM:g} µm; leave out --training.pixel-um"
+        )
     with interrupts_wait():
         before = load_model("compact" if start in (None, COMPACT_WEIGHTS) else str(start))
     plan = _plan(initial, start, params, pairs, division, options)
     finished = begin_tuning(out, plan, resume)
     if finished is None:
         result = train_fields(
-            [network_field(field, before.pixel_um) for field in division.train], [],
-            [network_field(field, before.pixel_um) for field in division.held],
+            [network_field(field, NETWORK_UM) for field in division.train], [],
+            [network_field(field, NETWORK_UM) for field in division.held],
             out, params, progress, initial=start, resume=state_file(out).exists(),
         )  # fmt: skip
         finished = result.steps, result.seconds

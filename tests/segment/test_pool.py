@@ -116,3 +116,14 @@ def test_pairs_take_their_kind_from_their_size_unless_told(tmp_path):
     assert read_pairs(tmp_path)[0].kind == "7 x 9"
     made = read_pairs(tmp_path, SIMULATED, 0.5)[0]
     assert (made.kind, made.pixel_um) == (SIMULATED, 0.5)
+
+
+def test_a_picture_that_is_levelled_stays_as_it_is():
+    """Half as bright as its slide: so it is seen by the engine, and so it is taught."""
+    labels = ellipses((160, 160), seed=1)
+    dim = np.float32(0.5) * (labels > 0).astype(np.float32)
+    seen = {}
+    for levelled in (False, True):
+        patches = Patches([Field("p", labels, dim, pixel_um=0.5, levelled=levelled)], [], 96)
+        seen[levelled] = np.median([patches.patch((3, k))[0].max() for k in range(30)])
+    assert 0.35 < seen[True] < 0.65 < 0.8 < seen[False]

@@ -35,6 +35,9 @@ class Field:
         Edge of a pixel; 0 where it is unknown.
     kind
         Where it comes from: rare kinds are shown more often than their number tells.
+    levelled
+        Whether the picture is on the scale of its slide's levels, 0 and 1, and must stay there:
+        part of a slide is seen with the levels of the whole.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Field:
     membranes: npt.NDArray[np.bool_] | None = None
     pixel_um: float = 0.0
     kind: str = ""
+    levelled: bool = False
 
 
 def read_fields(folder: Path) -> tuple[list[Field], list[Field]]:

@@ -172,7 +172,8 @@ def network_field(field: "AnnotatedField", network_um: float) -> "Field":
         for n, side in zip(grid.shape, (height, width), strict=True)
     ]
     picture = grid.shrink(field.picture[grid.footprint(block).slices], block)
-    return Field(field.name, field.labels[np.ix_(*at)], picture, pixel_um=network_um)
+    labels = field.labels[np.ix_(*at)]
+    return Field(field.name, labels, picture, pixel_um=network_um, levelled=True)
 
 
 def _weights(initial: str) -> Path | None:

@@ -154,7 +154,7 @@ def _cut(
     else:
         seen = rng.uniform(0.0, 1.0, 2) * field.labels.shape
     where = seen + matrix @ ((size - 1) / 2 - np.asarray(at))
-    image = levelled(field.image, rng)
+    image = field.image if field.levelled else levelled(field.image, rng)
     return warp(image, matrix, where, size, 1), warp(field.labels, matrix, where, size, 0)
 
 

@@ -24,8 +24,9 @@ def use_threads(threads: int) -> int:
     import torch
 
     if threads:
+        # read by our own loops; numba.set_num_threads would start threads and undo torch's number
+        numba.config.NUMBA_NUM_THREADS = threads
         torch.set_num_threads(threads)
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     return int(torch.get_num_threads())
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -114,7 +115,7 @@ class Pool:
                 progress("patches", stop, self.count)
             return
         with ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=_begin, initargs=(patches, seed)
+            workers, get_context("spawn"), initializer=_begin_apart, initargs=(patches, seed)
         ) as pool:
             for (start, stop), (some, more) in zip(parts, pool.map(_chunk, parts), strict=True):
                 images[start:stop], targets[start:stop] = some, more
@@ -162,6 +163,12 @@ _maker: tuple[Patches, int] | None = None
 def _begin(patches: Patches, seed: int) -> None:
     global _maker
     _maker = (patches, seed)
+
+
+def _begin_apart(patches: Patches, seed: int) -> None:
+    """Leave an interrupt to the process that waits: it says what happened, in one line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _begin(patches, seed)
 
 
 def _chunk(part: tuple[int, int]) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.int8]]:

@@ -1,0 +1,1 @@
+"""The napari plugin: panels on the core, which holds all the science."""

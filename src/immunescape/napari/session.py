@@ -1,0 +1,221 @@
+"""What the panels share: one slide on the workbench, its files, its study and its result."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from immunescape.io.output import atomic_path, check_folder_name
+from immunescape.panel import match_panel
+from immunescape.pipeline import Inputs
+from immunescape.pipeline.finished import Finished, load_finished
+from immunescape.pipeline.job import open_job
+from immunescape.pipeline.run import run_slide
+from immunescape.study import Study, read_study, write_study
+
+if TYPE_CHECKING:
+    from immunescape.blocks import Progress
+    from immunescape.panel import Panel
+    from immunescape.slide import Slide
+
+__all__ = ["Session", "default_out", "finish"]
+
+
+class Session:
+    """One slide on the workbench. Nothing here is global: each window has its own.
+
+    What a person draws, corrects and sets lies in ``OUT/<slide name>.session/``, which the
+    command line takes as it is; results lie in ``OUT/<slide name>/``.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer whose layers are shown.
+    out
+        Folder for the results; chosen beside the slide where absent.
+    """
+
+    slide_changed = Signal()
+    """Another slide, or the same with other channels or another pixel size."""
+    study_changed = Signal(object)
+    """The new ``Study``."""
+    annotations_changed = Signal()
+    """Something was drawn, accepted or removed."""
+    edits_changed = Signal()
+    """A correction was made or taken back."""
+    finished_changed = Signal()
+    """A result was loaded or made, or the one shown is gone."""
+    message = Signal(str)
+    """One line for the foot of the workbench."""
+
+    def __init__(self, viewer: Any, out: Path | None = None) -> None:
+        self.viewer = viewer
+        self.slide: Slide | None = None
+        self.panel: Panel | None = None
+        self.study = Study()
+        self.finished: Finished | None = None
+        self._inputs: Inputs | None = None
+        self._out = out
+
+    @property
+    def path(self) -> Path:
+        """File of the slide."""
+        assert self._inputs is not None
+        return self._inputs.slide
+
+    @property
+    def out(self) -> Path:
+        """Folder that holds one folder a slide."""
+        return self._out or default_out(self.path)
+
+    def set_out(self, out: Path) -> None:
+        """Put results elsewhere; what was drawn moves along."""
+        before = self.kept if self.slide is not None else None
+        self._out = out
+        if before is not None and before.is_dir() and before != self.kept:
+            self.kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(before, self.kept, dirs_exist_ok=True)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the result."""
+        assert self.slide is not None
+        return self.out / check_folder_name(self.slide.name)
+
+    @property
+    def kept(self) -> Path:
+        """Folder of what a person drew, corrected and set."""
+        return self.folder.with_name(f"{self.folder.name}.session")
+
+    @property
+    def annotations_path(self) -> Path:
+        """GeoJSON of what was drawn, in pixels of the slide, as QuPath reads and writes it."""
+        return self.kept / "annotations.geojson"
+
+    @property
+    def edits_path(self) -> Path:
+        """Table of corrections."""
+        return self.kept / "edits.csv"
+
+    @property
+    def study_path(self) -> Path:
+        """The study as it was last saved."""
+        return self.kept / "study.toml"
+
+    def open(self, slide: "Slide", path: Path, **files: Any) -> None:
+        """Take up a slide that was opened.
+
+        Parameters
+        ----------
+        slide
+            The slide, lazily.
+        path
+            Its file.
+        **files
+            Further fields of ``Inputs``, such as ``calls`` or ``labels``.
+        """
+        self.slide = slide
+        self._inputs = Inputs(slide=path, **files)
+        self.finished = None
+        if self.study_path.is_file():
+            self.study = dataclasses.replace(read_study(self.study_path), input=())
+        self.panel = self.study_panel()
+        self.slide_changed.emit()
+        self.study_changed.emit(self.study)
+
+    def study_panel(self) -> "Panel":
+        """Return the panel: that of the study, or what the channel names say."""
+        from immunescape.panel import Panel
+
+        assert self.slide is not None
+        if self.study.panel:
+            return Panel(self.study.panel)
+        nuclear = self.study.slide.nuclear
+        return match_panel(self.slide.channels, nuclear=nuclear, slide_name=self.slide.name).panel
+
+    def set_study(self, study: Study) -> None:
+        """Replace the study; the same study again is no change."""
+        if study == self.study:
+            return
+        self.study = study
+        if self.slide is not None:
+            self.panel = self.study_panel()
+        self.study_changed.emit(study)
+
+    def set_step(self, step: str, params: Any) -> None:
+        """Replace the parameters of one step, by the name of its table in the study."""
+        self.set_study(dataclasses.replace(self.study, **{step: params}))
+
+    @property
+    def inputs(self) -> Inputs:
+        """The files of a run: the slide, and what lies in the session's folder."""
+        assert self._inputs is not None
+        found: dict[str, Path] = {}
+        if self.annotations_path.is_file():
+            found["annotations"] = self.annotations_path
+        if self.edits_path.is_file() and "edits" in {f.name for f in dataclasses.fields(Inputs)}:
+            found["edits"] = self.edits_path
+        return dataclasses.replace(self._inputs, **found)
+
+    def save_study(self) -> Path:
+        """Write the study beside what was drawn; the command line repeats the numbers with it."""
+        self.kept.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.study_path) as beside:
+            write_study(beside, dataclasses.replace(self.study, input=()))
+        self.message.emit(f"study saved in {self.kept.name}")
+        return self.study_path
+
+    def command(self) -> str:
+        """Return the command line that repeats the numbers, to be run beside the slide."""
+        named = self.inputs
+        parts = ["immunescape run", _quoted(named.slide.name), "-o", _quoted(self.out.name)]
+        parts += ["--study", _quoted(f"{self.kept.name}/{self.study_path.name}")]
+        for flag, path in (
+            ("--annotations", named.annotations), ("--edits", getattr(named, "edits", None)),
+        ):  # fmt: skip
+            if path is not None:
+                parts += [flag, _quoted(f"{path.parent.name}/{path.name}")]
+        return " ".join(parts)
+
+    def set_finished(self, finished: Finished | None) -> None:
+        """Show another result."""
+        self.finished = finished
+        self.finished_changed.emit()
+
+
+def finish(
+    inputs: Inputs, out: Path, study: Study, *, run: bool = True, progress: "Progress"
+) -> Finished | None:
+    """Run a slide and load what was made, or only load it; for another thread.
+
+    Parameters
+    ----------
+    inputs, out, study
+        As for `run_slide`.
+    run
+        Whether to run; otherwise an earlier result is loaded if it still fits, None if not.
+    progress
+        Called as the work goes on.
+    """
+    if run:
+        run_slide(inputs, out, study, progress=progress)
+    progress("load", 0, 1)
+    finished = load_finished(open_job(inputs, out, study))
+    progress("load", 1, 1)
+    return finished
+
+
+def default_out(slide: Path) -> Path:
+    """Return where results go by default: beside the slide, or at home where that is read-only."""
+    import os
+
+    beside = slide.resolve().parent
+    if os.access(beside, os.W_OK):
+        return beside / "immunescape-results"
+    return Path.home() / "immunescape-results"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text

@@ -34,7 +34,7 @@ $(STAMP): $(UV) pyproject.toml uv.lock
 demo: $(VENV)/.demo
 	@$(RUN)/immunescape demo --overwrite -o immunescape-demo
 
-# Qt, which the forms are tested with, needs a few shared libraries of the system.
+# Qt and napari, which the plugin is tested in, need a few shared libraries and a virtual screen.
 system:
 	@bash .ci/system-packages
 
@@ -44,8 +44,11 @@ lint: $(STAMP)
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
+# A screen of its own for the plugin's windows, unless there is one.
+SCREEN := $(if $(DISPLAY),,xvfb-run -a -s "-screen 0 1600x1000x24")
+
 check: $(STAMP)
-	$(RUN)/pytest -n 2 --dist loadscope -q
+	$(SCREEN) $(RUN)/pytest -n 2 --dist loadscope -q
 
 # The oldest versions that pyproject.toml allows are used, not only declared.
 FLOORS := .venv-floors/bin

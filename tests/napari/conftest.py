@@ -1,21 +1,52 @@
-"""What every test of the plugin needs: a screen, and napari's own deprecations let pass."""
+"""What every test of the plugin needs: a screen, and the sample patient analysed once."""
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
+from immunescape.cli.demo import sample_folder
+from immunescape.pipeline import Inputs, run_slide
+from immunescape.study import Study
+
+HERE = Path(__file__).parent
+BASELINE = "P01_baseline"
+
 
 def pytest_collection_modifyitems(items):
-    """Say why a viewer cannot be had, rather than crash in Qt."""
-    here = os.path.dirname(__file__)
-    shown = (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform != "linux"
-    )
+    """Skip without a screen, and let napari's own deprecations pass."""
+    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     for item in items:
-        if str(item.path).startswith(here):
-            item.add_marker(
-                pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
-            )
-            if not shown:
-                item.add_marker(pytest.mark.skip(reason="needs a screen; run under xvfb-run"))
+        if HERE not in item.path.parents:
+            continue
+        item.add_marker(
+            pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
+        )
+        if not shown and sys.platform == "linux":
+            item.add_marker(pytest.mark.skip(reason="needs a screen; run under xvfb-run"))
+
+
+@pytest.fixture(scope="session")
+def sample_inputs():
+    """The baseline slide of the sample patient, with its annotations."""
+    folder = sample_folder()
+    (slide,) = folder.glob(f"{BASELINE}*.tif*")
+    (drawn,) = folder.glob(f"{BASELINE}*.geojson")
+    return Inputs(slide=slide, annotations=drawn)
+
+
+@pytest.fixture(scope="session")
+def _analysed_once(sample_inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("analysed")
+    run_slide(sample_inputs, out, Study())
+    return out
+
+
+@pytest.fixture
+def analysed(_analysed_once, tmp_path):
+    """A folder that holds the result of the baseline slide; each test has a copy of its own."""
+    out = tmp_path / "out"
+    shutil.copytree(_analysed_once, out)
+    return out

@@ -36,8 +36,10 @@ def params_form(params_class: type, names: tuple[str, ...] = ()) -> Container:
         control.label = name.removesuffix("_um").replace("_", " ") + (f" ({unit})" if unit else "")
         control.tooltip = texts.get(name, "")
         controls.append(control)
-    form = Container(widgets=controls, labels=True)
+    form = Container(labels=True)
     form.margins = (0, 0, 0, 0)
+    for control in controls:  # one by one: only then are the labels made equally wide
+        form.append(control)
     return form
 
 

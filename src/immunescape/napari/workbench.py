@@ -40,6 +40,11 @@ STEPS: dict[str, tuple[str, str]] = {
 """The panels in the order of the work: module under ``napari.panels``, its name, its class."""
 
 _WIDTH = 380
+_BUTTONS = """
+QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 3px; }
+QToolButton:hover { border-color: #0072b2; }
+QToolButton:checked { background: #0072b2; color: white; border-color: #0072b2; }
+"""
 _benches: "weakref.WeakValueDictionary[int, Workbench]" = weakref.WeakValueDictionary()
 
 
@@ -86,6 +91,7 @@ class Workbench(QWidget):
             button.setText(f"{number + 1} {name}")
             button.setCheckable(True)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            button.setStyleSheet(_BUTTONS)
             button.setToolTip(f"Alt+{number + 1}")
             button.setShortcut(f"Alt+{number + 1}")
             button.clicked.connect(lambda _=False, key=key: self.show_step(key))

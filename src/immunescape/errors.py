@@ -4,6 +4,7 @@ __all__ = [
     "AnnotationError",
     "CallsError",
     "ControlError",
+    "EditsError",
     "ImmunescapeError",
     "LabelsError",
     "ModelError",
@@ -41,6 +42,10 @@ class CallsError(ImmunescapeError, ValueError):
 
 class ControlError(ImmunescapeError, ValueError):
     """A control slide whose result cannot be read."""
+
+
+class EditsError(ImmunescapeError, ValueError):
+    """Corrections made by hand that cannot be read or written."""
 
 
 class StudyError(ImmunescapeError, ValueError):

@@ -85,7 +85,7 @@ class SlideOptions:
 class Input:
     """One file that a result was made from: its name without a folder, its size and hash."""
 
-    role: Literal["slide", "annotations", "labels", "calls", "control"]
+    role: Literal["slide", "annotations", "labels", "calls", "edits", "control"]
     file: str
     size_bytes: int
     sha256: str

@@ -10,6 +10,8 @@ from immunescape.panel import (
     Panel,
     Stain,
     match_panel,
+    missing_costs,
+    propose_panel,
     read_name,
     require_nuclear,
 )
@@ -240,3 +242,31 @@ def test_an_ignored_channel_may_keep_the_key_of_the_one_in_use() -> None:
 def test_a_key_that_cannot_name_columns_is_refused(key: str) -> None:
     with pytest.raises(PanelError, match="such as pdl1"):
         Stain(channel="PD-L1", marker=key, compartment="membrane")
+
+
+def test_a_proposal_takes_the_first_of_two_channels_and_says_what_was_to_be_refused():
+    channels = ["DAPI", "CD8", "CD8a", "SOX10"]
+    with pytest.raises(PanelError) as refused:
+        match_panel(channels, slide_name="P07")
+    proposed = propose_panel(channels, slide_name="P07")
+    assert [(s.channel, s.marker, s.role) for s in proposed.panel.stains] == [
+        ("DAPI", "dapi", "nuclear"),
+        ("CD8", "cd8", "marker"),
+        ("CD8a", "cd8a", "ignored"),
+        ("SOX10", "sox10", "marker"),
+    ]
+    assert proposed.warnings[0] == str(refused.value)
+    assert "name the one to use in the study's panel" in proposed.warnings[0]
+    assert proposed.warnings[1:] == missing_costs(proposed.panel, "P07")
+
+
+def test_a_proposal_is_the_match_where_nothing_is_in_doubt():
+    channels = ["Hoechst", "PD-L1 (Opal 520)", "CD80", "AF"]
+    assert propose_panel(channels) == match_panel(channels)
+
+
+def test_each_missing_marker_is_told_with_its_cost():
+    panel = match_panel(["DAPI", "SOX10", "S100", "PD-L1"]).panel
+    (cost,) = missing_costs(panel, "P07")
+    assert cost.startswith("P07 has no CD8 channel")
+    assert "touching" in cost

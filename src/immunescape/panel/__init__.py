@@ -1,6 +1,12 @@
 """The panel: which channel shows which marker, and how channel names are matched to markers."""
 
-from immunescape.panel.match import PanelMatch, match_panel, require_nuclear
+from immunescape.panel.match import (
+    PanelMatch,
+    match_panel,
+    missing_costs,
+    propose_panel,
+    require_nuclear,
+)
 from immunescape.panel.model import (
     COMPARTMENTS,
     EXPECTED_MARKERS,
@@ -23,6 +29,8 @@ __all__ = [
     "Role",
     "Stain",
     "match_panel",
+    "missing_costs",
+    "propose_panel",
     "read_name",
     "require_nuclear",
 ]

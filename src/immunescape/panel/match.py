@@ -1,5 +1,6 @@
 """Matching the channels of a slide to a panel."""
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from immunescape.errors import PanelError
 from immunescape.panel.model import EXPECTED_MARKERS, TITLES, Panel, Role, Stain
 from immunescape.panel.names import Reading, compact, read_name
 
-__all__ = ["PanelMatch", "match_panel", "require_nuclear"]
+__all__ = ["PanelMatch", "match_panel", "missing_costs", "propose_panel", "require_nuclear"]
 
 _COST = {
     "s100": "tumour cells are called without S100",
@@ -69,7 +70,48 @@ def match_panel(
     [('dapi', 'nuclear'), ('pdl1', 'marker'), ('cd80', 'marker')]
     """
     readings = [read_name(channel) for channel in channels]
-    _refuse_ambiguity(channels, readings, slide_name)
+    for _, problem in _ambiguities(channels, readings, slide_name):
+        raise PanelError(problem)
+    return _matched(channels, readings, nuclear, slide_name)
+
+
+def propose_panel(
+    channels: Sequence[str], *, nuclear: tuple[str, ...] = (), slide_name: str = "slide"
+) -> PanelMatch:
+    """Match channel names to markers for a person who will correct the panel.
+
+    As `match_panel`, but two channels that show the same marker of the question are not refused:
+    the first is taken, the role of the others is ``ignored``, and the warnings begin with what
+    was to be refused.
+
+    Examples
+    --------
+    >>> match = propose_panel(["DAPI", "CD8", "CD8a"])
+    >>> [(s.marker, s.role) for s in match.panel.stains]
+    [('dapi', 'nuclear'), ('cd8', 'marker'), ('cd8a', 'ignored')]
+    """
+    readings = [read_name(channel) for channel in channels]
+    doubts = _ambiguities(channels, readings, slide_name)
+    others = {name for names, _ in doubts for name in names[1:]}
+    match = _matched(
+        channels,
+        [
+            dataclasses.replace(r, marker=r.full) if c in others else r
+            for c, r in zip(channels, readings, strict=True)
+        ],
+        nuclear,
+        slide_name,
+    )
+    stains = tuple(
+        dataclasses.replace(s, role="ignored") if s.channel in others else s
+        for s in match.panel.stains
+    )
+    return PanelMatch(Panel(stains), (*(text for _, text in doubts), *match.warnings))
+
+
+def _matched(
+    channels: Sequence[str], readings: list[Reading], nuclear: tuple[str, ...], slide_name: str
+) -> PanelMatch:
     stained = [i for i, reading in enumerate(readings) if reading.kind == "nuclear"]
     used = _chosen(channels, nuclear, slide_name) if nuclear else stained[:1]
     keys = _keys(readings, used)
@@ -103,19 +145,33 @@ def require_nuclear(panel: Panel, slide_name: str = "slide") -> tuple[Stain, ...
     return panel.nuclear
 
 
-def _refuse_ambiguity(channels: Sequence[str], readings: list[Reading], slide_name: str) -> None:
+def missing_costs(panel: Panel, slide_name: str = "slide") -> tuple[str, ...]:
+    """Return what each marker of the question that no channel shows costs, one sentence each."""
+    return tuple(
+        f"{slide_name} has no {TITLES[m]} channel: unless calls are given, {_COST[m]}"
+        for m in panel.missing
+    )
+
+
+def _ambiguities(
+    channels: Sequence[str], readings: list[Reading], slide_name: str
+) -> list[tuple[list[str], str]]:
+    """Return the channels that show the same marker of the question, with what to do about it."""
     sides: dict[str, list[str]] = defaultdict(list)
     for channel, reading in zip(channels, readings, strict=True):
         if reading.kind == "marker" and reading.marker in (*EXPECTED_MARKERS, "s100_sox10"):
             sides[reading.marker].append(channel)
+    found = []
     for marker, names in sides.items():
         if len(names) > 1:
             listed = " and ".join(repr(name) for name in names)
             title = TITLES.get(marker, "S100 with SOX10")
-            raise PanelError(
+            text = (
                 f"{slide_name}: the channels {listed} all show {title}; "
                 "name the one to use in the study's panel and set the others' role to 'ignored'"
             )
+            found.append((names, text))
+    return found
 
 
 def _chosen(channels: Sequence[str], nuclear: tuple[str, ...], slide_name: str) -> list[int]:
@@ -183,8 +239,4 @@ def _warnings(panel: Panel, readings: list[Reading], slide_name: str) -> list[st
             f"{slide_name}: {', '.join(dyes)} name{'s' * (len(dyes) == 1)} a dye or a number, no "
             "marker; give the markers in the study's panel or with --channel-names"
         )
-    notes += [
-        f"{slide_name} has no {TITLES[m]} channel: unless calls are given, {_COST[m]}"
-        for m in panel.missing
-    ]
-    return notes
+    return [*notes, *missing_costs(panel, slide_name)]

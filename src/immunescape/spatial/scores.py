@@ -32,7 +32,7 @@ def score_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
     kinds = source.kinds
     inside = kinds.region < 4
     tumour = inside & (kinds.phenotype == _TUMOUR)
-    known = int((tumour & (kinds.pdl1 > 0)).sum())
+    known = int(kinds.count(tumour)[_TUMOUR, 1:].sum())
     stop = source.needs("tumour", "pdl1") or kinds.absent.get(("tumour", "positive"), "")
     lacking = bool(stop)
     least = source.params.min_tumour_cells
@@ -63,8 +63,8 @@ def score_rows(source: Source, cells: CellTable) -> Iterator[dict[str, Any]]:
         ("combined_positive_score", tumour | (inside & immune), unmarked, ""),
         ("pdl1_all_cells_score", inside, "", "not CPS"),
     ):
-        above = int((mask & (kinds.pdl1 == 1)).sum())
-        unread = unread_note((mask & (kinds.pdl1 == 0)).sum())
+        counted = kinds.count(mask).sum((0, 2))
+        above, unread = int(counted[1]), unread_note(counted[0])
         halt = join(stop, why)
         score = np.nan if halt else 100 * above / known
         capped = f"capped at {_HIGHEST:g}" if score > _HIGHEST else ""

@@ -1,0 +1,275 @@
+"""A gate that moves gives the numbers of a run with that gate: the run is the independent truth."""
+
+import dataclasses
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.slides import square, write_geojson, write_labels, write_slide
+
+from immunescape.cli.demo import sample_folder
+from immunescape.margin import map_margin
+from immunescape.phenotype import GateParams, GateSpec
+from immunescape.pipeline import Inputs, analyse, measure_slide
+from immunescape.pipeline.calling import ToCall
+from immunescape.pipeline.inputs import open_inputs
+from immunescape.pipeline.live import LiveGates, fixed_spec
+from immunescape.pipeline.shared import call_together
+from immunescape.pipeline.touching import Touching
+from immunescape.spatial import SensitivityParams
+from immunescape.study import Study
+
+QUICK = Study(sensitivity=SensitivityParams(tables="none"), gating=GateParams(bootstrap_draws=0))
+METRICS = (
+    "pdl1_negative_fraction_touching_cd8",
+    "pdl1_negative_fraction_not_touching_cd8",
+    "touching_cd8_fraction",
+    "cd8_density",
+    "cd8_margin_to_centre_ratio",
+    "tumour_proportion_score",
+)
+
+
+@dataclasses.dataclass
+class Case:
+    """A slide, measured once, to be analysed under any study."""
+
+    opened: object
+    measured: object
+    touching: Touching
+
+    def live(self, study: Study) -> LiveGates:
+        annotations = self.opened.annotations
+        slide = ToCall(self.measured, annotations, self.opened.calls)
+        (shared,) = call_together([slide], study)
+        called = shared.called
+        margin = map_margin(
+            self.measured.counted_tissue(), annotations, called.tumour, called.tumour_source,
+            study.slide.site, study.margin,
+        )  # fmt: skip
+        return LiveGates.of(
+            self.measured, called, self.touching, margin, study, annotations=annotations
+        )
+
+    def run(self, study: Study):
+        return analyse(
+            self.measured, study, self.opened.annotations, calls=self.opened.calls,
+            contacts=self.touching.contacts, growth={},
+        )  # fmt: skip
+
+
+def _case(inputs: Inputs, folder) -> Case:
+    opened = open_inputs(inputs, QUICK)
+    measured = measure_slide(
+        opened.slide, opened.panel, folder / "labels.zarr", QUICK, labels=opened.labels
+    )
+    return Case(opened, measured, Touching.found(measured, QUICK))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Case:
+    """The shipped baseline with the cells as they were drawn."""
+    folder = sample_folder()
+    inputs = Inputs(
+        slide=folder / "P01_baseline.ome.tif",
+        annotations=folder / "P01_baseline.geojson",
+        labels=tuple(folder / "truth" / f"P01_baseline_{n}.tif" for n in ("nuclei", "cells")),
+    )
+    return _case(inputs, tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> Case:
+    """Discs on a lattice, part of them in tissue drawn as control and part left out."""
+    folder = tmp_path_factory.mktemp("drawn")
+    annotations = write_geojson(
+        folder, square(0, 0, 180, 240), square(300, 0, 360, 100, "Control"),
+        square(0, 200, 100, 240, "Ignore"),
+    )  # fmt: skip
+    inputs = Inputs(
+        slide=write_slide(folder), annotations=annotations, labels=(write_labels(folder),)
+    )
+    return _case(inputs, folder)
+
+
+def held(live: LiveGates, study: Study, *moved: GateSpec) -> Study:
+    """Return a study with every gate in force fixed where it is, but for those given."""
+    now = tuple(fixed_spec(g) for g in live.gates if g.threshold is not None)
+    return replace(study, gate=(*now, *moved))
+
+
+def same(moved, result) -> None:
+    """Compare each figure with the row of the summary, value, counts and reason."""
+    summary = result.tables["summary"]
+    summary = summary[summary["neighbourhood"].isin(("contact", ""))]
+    seen = 0
+    for row in summary[summary["metric"].isin(METRICS)].to_dict("records"):
+        if row["phenotype"] not in ("tumour", "cd8_t"):
+            continue
+        figure = moved.numbers.figures[row["metric"], row["region"]]
+        where = f"{row['metric']} in {row['region']}"
+        assert figure.evaluable == row["evaluable"], where
+        for name in ("value", "numerator", "denominator"):
+            np.testing.assert_equal(getattr(figure, name), row[name], err_msg=f"{where}: {name}")
+        if not row["evaluable"]:
+            assert figure.reason == row["reason"], where
+        seen += 1
+    assert seen == 4 * 7 + 2
+    gates = result.tables["gates"].set_index(["marker", "parent"])
+    gate = gates.loc[(moved.gate.marker, moved.gate.parent)]
+    assert gate["threshold"] == moved.gate.threshold
+    for name in ("positive", "negative", "missing"):
+        assert gate[name] == getattr(moved, name), name
+
+
+def quantiles(live: LiveGates, marker: str, parent: str, *shares: float) -> list[float]:
+    values = live.prepare(marker, parent).own_values
+    return [float(v) for v in np.quantile(values, shares)]
+
+
+GATES = (
+    ("pdl1", "tumour"), ("pdl1", "non_tumour"), ("cd8", "all"), ("sox10", "all"), ("s100", "all"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("marker", "parent"), GATES)
+def test_a_moved_gate_of_the_sample_is_a_run_with_that_gate(sample, marker, parent):
+    live = sample.live(QUICK)
+    for threshold in quantiles(live, marker, parent, 0.1, 0.6, 0.97):
+        moved = live.moved(marker, parent, threshold)
+        spec = GateSpec(marker, parent, "fixed", threshold)
+        result = sample.run(held(live, QUICK, spec))
+        same(moved, result)
+        called = result.cells[f"{marker}_positive"]
+        positive = called.fillna(False).to_numpy(bool)
+        assert (live.positives(marker, parent, threshold) == positive).all()
+        before = live.called.calls.cells[f"{marker}_positive"].fillna(False).to_numpy(bool)
+        assert sorted(moved.changed) == list(np.flatnonzero(positive != before))
+
+
+@pytest.mark.parametrize("parent", ["tumour", "non_tumour"])
+def test_the_gate_of_pdl1_leaves_the_automatic_gates_where_a_run_puts_them(sample, parent):
+    live = sample.live(QUICK)
+    (threshold,) = quantiles(live, "pdl1", parent, 0.8)
+    moved = live.moved("pdl1", parent, threshold)
+    assert moved.note == ""
+    same(moved, sample.run(replace(QUICK, gate=(GateSpec("pdl1", parent, "fixed", threshold),))))
+
+
+def test_what_follows_a_moved_lineage_gate_is_said(sample):
+    live = sample.live(QUICK)
+    note = live.moved("cd8", "all", quantiles(live, "cd8", "all", 0.9)[0]).note
+    assert "PD-L1 on tumour cells" in note and "PD-L1 on non-tumour cells" in note
+    assert "tumour region" not in note  # it was drawn
+    fixed = sample.live(held(live, QUICK))
+    assert fixed.moved("cd8", "all", quantiles(fixed, "cd8", "all", 0.9)[0]).note == ""
+
+
+def test_a_derived_tumour_region_is_kept_and_named(sample):
+    derived = Case(replace(sample.opened, annotations=type(sample.opened.annotations)()),
+                   sample.measured, sample.touching)  # fmt: skip
+    live = derived.live(QUICK)
+    moved = live.moved("sox10", "all", quantiles(live, "sox10", "all", 0.9)[0])
+    assert "the tumour region" in moved.note
+    same(live.moved("pdl1", "tumour", live.gate("pdl1", "tumour").threshold), derived.run(QUICK))
+
+
+@pytest.mark.parametrize(("marker", "parent"), [("cd8", "all"), ("pdl1", "non_tumour")])
+def test_control_tissue_left_out_cells_and_stains_that_prove_nothing(drawn, marker, parent):
+    live = drawn.live(QUICK)
+    assert live.in_control.any()
+    values = live.prepare(marker, parent).own_values
+    for threshold in (values[0] - 1, float(np.median(values)), values[-1]):
+        moved = live.moved(marker, parent, float(threshold))
+        spec = GateSpec(marker, parent, "fixed", float(threshold))
+        same(moved, drawn.run(held(live, QUICK, spec)))
+    assert not moved.numbers.headline.evaluable
+    assert "needed" in moved.numbers.headline.reason or "do not show" in (
+        moved.numbers.headline.reason
+    )
+
+
+def test_missing_values_stay_missing(drawn):
+    frame = drawn.measured.cells.frame.copy()
+    for column in ("cd8_membrane_unshared", "cd8_membrane_mean", "sox10_cell_mean"):
+        frame.loc[frame.index[::7], column] = np.nan
+    holed = Case(drawn.opened, replace(drawn.measured, cells=type(drawn.measured.cells)(frame)),
+                 drawn.touching)  # fmt: skip
+    live = holed.live(QUICK)
+    for marker in ("cd8", "sox10"):
+        (threshold,) = quantiles(live, marker, "all", 0.5)
+        moved = live.moved(marker, "all", threshold)
+        assert moved.missing == int(frame[live.gate(marker, "all").statistic].isna().sum()) > 0
+        same(moved, holed.run(held(live, QUICK, GateSpec(marker, "all", "fixed", threshold))))
+
+
+def test_a_gate_that_was_missing_can_be_set(drawn):
+    """Cells of one brightness have no automatic gate; the numbers say so until one is set."""
+    frame = drawn.measured.cells.frame.copy()
+    noise = np.random.default_rng(3).normal(100, 1, len(frame))
+    for column in [c for c in frame if str(c).startswith("cd8_membrane")]:
+        frame[column] = noise
+    flat = Case(drawn.opened, replace(drawn.measured, cells=type(drawn.measured.cells)(frame)),
+                drawn.touching)  # fmt: skip
+    live = flat.live(QUICK)
+    assert live.gate("cd8", "all").threshold is None
+    assert "CD8" in live.numbers.headline.reason and not live.numbers.headline.evaluable
+    threshold = float(np.quantile(noise, 0.7))
+    moved = live.moved("cd8", "all", threshold)
+    assert moved.positive == (noise > threshold).sum()
+    same(moved, flat.run(held(live, QUICK, GateSpec("cd8", "all", "fixed", threshold))))
+
+
+def test_the_numbers_in_force_are_those_of_the_run(sample):
+    live = sample.live(QUICK)
+    summary = sample.run(QUICK).tables["summary"].set_index(["metric", "region", "neighbourhood"])
+    row = summary.loc[("pdl1_negative_fraction_touching_cd8", "tissue", "contact")]
+    row = row[row["phenotype"] == "tumour"].iloc[0]
+    now = live.numbers.headline
+    assert (now.value, now.numerator, now.denominator) == (
+        row["value"], row["numerator"], row["denominator"]
+    )  # fmt: skip
+    gate = live.gate("pdl1", "tumour")
+    moved = live.moved("pdl1", "tumour", gate.threshold)
+    assert len(moved.changed) == 0
+    np.testing.assert_equal(
+        {k: dataclasses.astuple(f) for k, f in moved.numbers.figures.items()},
+        {k: dataclasses.astuple(f) for k, f in live.numbers.figures.items()},
+    )
+
+
+def test_cells_that_turn_between_two_thresholds(sample):
+    live = sample.live(QUICK)
+    low, high = quantiles(live, "cd8", "all", 0.3, 0.4)
+    values = live.measured.cells[live.gate("cd8", "all").statistic].to_numpy()
+    for before, after in ((low, high), (high, low)):
+        rows = live.turned("cd8", "all", before, after)
+        assert sorted(rows) == list(np.flatnonzero((values > low) & (values <= high)))
+
+
+def test_a_slide_without_cells_is_no_error(sample):
+    frame = sample.measured.cells.frame.iloc[:0]
+    rims = sample.measured.rims
+    empty = replace(
+        sample.measured,
+        cells=type(sample.measured.cells)(frame),
+        rims=None if rims is None else rims.iloc[:0],
+    )
+    none = pd.DataFrame({"label_a": [], "label_b": []}, dtype=np.int64)
+    case = Case(sample.opened, empty, Touching(none))
+    live = case.live(QUICK)
+    moved = live.moved("cd8", "all", 1.0)
+    assert (moved.positive, moved.negative, moved.missing) == (0, 0, 0)
+    assert np.isnan(moved.fraction)
+    assert not moved.numbers.headline.evaluable
+
+
+def test_a_confirmed_gate_keeps_its_range_only_around_its_threshold(sample):
+    gate = replace(sample.live(QUICK).gate("cd8", "all"), threshold=5.0, gate_low=4.0,
+                   gate_high=6.0)  # fmt: skip
+    spec = fixed_spec(gate)
+    assert (spec.value, spec.gate_low, spec.gate_high, spec.confirmed) == (5.0, 4.0, 6.0, True)
+    assert spec.statistic == gate.statistic
+    far = fixed_spec(gate, 7.0)
+    assert (far.value, far.gate_low, far.gate_high) == (7.0, None, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from immunescape.io.output import atomic_path, check_folder_name
-from immunescape.panel import match_panel
+from immunescape.panel import propose_panel
 from immunescape.pipeline import Inputs
 from immunescape.pipeline.finished import Finished, load_finished
 from immunescape.pipeline.job import open_job
@@ -17,6 +17,7 @@ from immunescape.study import Study, read_study, write_study
 
 if TYPE_CHECKING:
     from immunescape.blocks import Progress
+    from immunescape.napari.arrival import Arrivals
     from immunescape.panel import Panel
     from immunescape.slide import Slide
 
@@ -38,7 +39,7 @@ class Session:
     """
 
     slide_changed = Signal()
-    """Another slide, or the same with other channels or another pixel size."""
+    """Another slide, or the same with another pixel size or another folder for its results."""
     study_changed = Signal(object)
     """The new ``Study``."""
     annotations_changed = Signal()
@@ -56,8 +57,10 @@ class Session:
         self.panel: Panel | None = None
         self.study = Study()
         self.finished: Finished | None = None
+        self.origin_um = (0.0, 0.0)  # where x and y of the slide's origin lie in the viewer
+        self.arrivals: Arrivals | None = None  # the slides of the viewer, to choose from
         self._inputs: Inputs | None = None
-        self._out = out
+        self._out = self._usual_out = out
 
     @property
     def path(self) -> Path:
@@ -77,6 +80,9 @@ class Session:
         if before is not None and before.is_dir() and before != self.kept:
             self.kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(before, self.kept, dirs_exist_ok=True)
+        if self.slide is not None:
+            self.finished = None
+            self.slide_changed.emit()
 
     @property
     def folder(self) -> Path:
@@ -104,7 +110,16 @@ class Session:
         """The study as it was last saved."""
         return self.kept / "study.toml"
 
-    def open(self, slide: "Slide", path: Path, **files: Any) -> None:
+    def open(
+        self,
+        slide: "Slide",
+        path: Path,
+        *,
+        study: Study | None = None,
+        out: Path | None = None,
+        origin_um: tuple[float, float] = (0.0, 0.0),
+        **files: Any,
+    ) -> None:
         """Take up a slide that was opened.
 
         Parameters
@@ -113,27 +128,56 @@ class Session:
             The slide, lazily.
         path
             Its file.
+        study
+            Its study; the one that was saved for it where absent, else a new one.
+        out
+            Folder for its results; where absent, the session's, else one beside the slide.
+        origin_um
+            Where x and y of the slide's origin are shown in the viewer.
         **files
             Further fields of ``Inputs``, such as ``calls`` or ``labels``.
         """
         self.slide = slide
         self._inputs = Inputs(slide=path, **files)
+        self._out = out if out is not None else self._usual_out
+        self.origin_um = origin_um
         self.finished = None
-        if self.study_path.is_file():
-            self.study = dataclasses.replace(read_study(self.study_path), input=())
+        if study is None:
+            saved = self.study_path
+            study = read_study(saved) if saved.is_file() else Study()
+        self.study = dataclasses.replace(study, input=())
         self.panel = self.study_panel()
         self.slide_changed.emit()
         self.study_changed.emit(self.study)
 
+    def close(self) -> None:
+        """Put the slide away; nothing is on the workbench then."""
+        self.slide = self.panel = self.finished = self._inputs = None
+        self.study = Study()
+        self.slide_changed.emit()
+        self.study_changed.emit(self.study)
+
+    def replace_slide(self, slide: "Slide") -> None:
+        """Go on with the same slide opened otherwise, such as with another pixel size."""
+        self.slide = slide
+        self.finished = None
+        self.panel = self.study_panel()
+        self.slide_changed.emit()
+
+    def set_files(self, **files: Any) -> None:
+        """Replace fields of ``Inputs``, such as ``labels``; the slide stays."""
+        assert self._inputs is not None
+        self._inputs = dataclasses.replace(self._inputs, **files)
+
     def study_panel(self) -> "Panel":
-        """Return the panel: that of the study, or what the channel names say."""
+        """Return the panel: that of the study, or what the channel names propose."""
         from immunescape.panel import Panel
 
         assert self.slide is not None
         if self.study.panel:
             return Panel(self.study.panel)
         nuclear = self.study.slide.nuclear
-        return match_panel(self.slide.channels, nuclear=nuclear, slide_name=self.slide.name).panel
+        return propose_panel(self.slide.channels, nuclear=nuclear, slide_name=self.slide.name).panel
 
     def set_study(self, study: Study) -> None:
         """Replace the study; the same study again is no change."""

@@ -10,11 +10,14 @@ from tests.slides import square, write_geojson, write_labels, write_slide
 
 from immunescape.cli.demo import sample_folder
 from immunescape.margin import map_margin
-from immunescape.phenotype import GateParams, GateSpec
+from immunescape.phenotype import GateParams, GateSpec, in_parent
 from immunescape.pipeline import Inputs, analyse, measure_slide
 from immunescape.pipeline.calling import ToCall
 from immunescape.pipeline.inputs import open_inputs
-from immunescape.pipeline.live import LiveGates, fixed_spec
+from immunescape.pipeline.live import LiveGates
+from immunescape.pipeline.live_follow import fixed_spec, followed
+from immunescape.pipeline.live_values import gate_values, origin
+from immunescape.pipeline.live_why import why_called
 from immunescape.pipeline.shared import call_together
 from immunescape.pipeline.touching import Touching
 from immunescape.spatial import SensitivityParams
@@ -273,3 +276,104 @@ def test_a_confirmed_gate_keeps_its_range_only_around_its_threshold(sample):
     assert spec.statistic == gate.statistic
     far = fixed_spec(gate, 7.0)
     assert (far.value, far.gate_low, far.gate_high) == (7.0, None, None)
+
+
+def test_the_histogram_counts_each_cell_once_on_a_scale_that_goes_both_ways(sample):
+    live = sample.live(QUICK)
+    for marker, parent in GATES:
+        seen = gate_values(live, marker, parent)
+        values = live.measured.cells[seen.gate.statistic].to_numpy()
+        mine = values[in_parent(live.calls, parent)]
+        assert seen.counts.sum() == seen.cells == len(mine)
+        assert seen.beside.sum() == (0 if parent == "all" else len(values) - len(mine))
+        middle = float(np.median(mine))
+        assert seen.scale.value(float(seen.scale.place(middle))) == pytest.approx(middle)
+        above = seen.counts[seen.edges[:-1] >= float(seen.scale.place(middle))].sum()
+        assert above == pytest.approx(len(mine) / 2, abs=0.1 * len(mine))
+        ticks = seen.scale.ticks()
+        assert 2 <= len(ticks) <= 7 and ticks == sorted(ticks)
+        own = next(p for p in seen.proposals if p.method == "gmm")
+        if seen.gate.source == f"slide:{parent}" and seen.gate.method == "gmm" and not (
+            seen.gate.note
+        ):  # fmt: skip
+            assert own.threshold == pytest.approx(seen.gate.threshold)
+
+
+def test_cells_of_one_value_have_a_histogram_too(drawn):
+    frame = drawn.measured.cells.frame.copy()
+    frame["cd8_membrane_unshared"] = 7.0
+    flat = Case(drawn.opened, replace(drawn.measured, cells=type(drawn.measured.cells)(frame)),
+                drawn.touching)  # fmt: skip
+    seen = gate_values(flat.live(QUICK), "cd8", "all")
+    assert seen.counts.sum() == len(frame)
+    assert all(p.threshold is None and p.reason for p in seen.proposals)
+    assert seen.scale.value(seen.scale.low) < 7 < seen.scale.value(seen.scale.high)
+    assert "no gate" in origin(seen.gate)
+
+
+def test_a_cell_is_explained_by_its_values_and_its_rule(sample):
+    live = sample.live(QUICK)
+    cells = live.called.calls.cells.frame
+    positive = {m: cells[f"{m}_positive"].fillna(False) for m in ("cd8", "sox10", "s100")}
+    inside = live.called.inside
+    expected = {
+        "CD8+ SOX10−": positive["cd8"] & ~positive["sox10"],
+        "SOX10+": positive["sox10"],
+        "S100+ inside the tumour": ~positive["cd8"]
+        & ~positive["sox10"]
+        & positive["s100"]
+        & inside,
+        "no rule holds": ~positive["cd8"] & ~positive["sox10"] & ~(positive["s100"] & inside),
+    }
+    for rule, mask in expected.items():
+        for label in cells.index[mask][:3]:
+            why = why_called(live, int(label))
+            assert why.rule == rule
+            assert why.phenotype == cells.loc[label, "phenotype"]
+            for check in why.checks:
+                gate = check.gate
+                assert check.value == live.measured.cells.frame.loc[label, gate.statistic]
+                assert check.positive == (check.value > gate.threshold)
+                tumour = cells.loc[label, "is_tumour"]
+                decides = {"all": True, "tumour": tumour, "non_tumour": not tumour}
+                assert check.decides == decides[gate.parent]
+    assert why_called(live, 10**7) is None
+
+
+def test_a_cell_without_a_value_is_explained_by_what_it_could_be(drawn):
+    frame = drawn.measured.cells.frame.copy()
+    live = drawn.live(QUICK)
+    label = int(live.calls.frame.index[live.calls["cd8_positive"].fillna(False)][0])
+    frame.loc[label, "sox10_cell_mean"] = np.nan
+    holed = Case(drawn.opened, replace(drawn.measured, cells=type(drawn.measured.cells)(frame)),
+                 drawn.touching)  # fmt: skip
+    why = why_called(holed.live(QUICK), label)
+    assert why.phenotype == "unknown"
+    assert why.rule == "a value is missing: it could be CD8+ SOX10− or SOX10+"
+
+
+@pytest.mark.parametrize("marker", ["sox10", "pdl1"])
+@pytest.mark.parametrize("drawn_tumour", [True, False])
+def test_what_follows_a_release_is_a_run_with_that_gate(sample, marker, drawn_tumour):
+    """Automatic PD-L1 gates and a derived region follow a lineage gate; back again is the start."""
+    opened = sample.opened
+    if not drawn_tumour:
+        opened = replace(opened, annotations=type(opened.annotations)())
+    case = Case(opened, sample.measured, sample.touching)
+    live = case.live(QUICK)
+    parent = "all" if marker == "sox10" else "tumour"
+    (threshold,) = quantiles(live, marker, parent, 0.85)
+    spec = GateSpec(marker, parent, "fixed", threshold)
+    study = replace(QUICK, gate=(spec,))
+    after = followed(live, study)
+    result = case.run(study)
+    gate = after.gate(marker, parent)
+    same(after.moved(marker, parent, gate.threshold), result)
+    written = result.tables["gates"].set_index(["marker", "parent"])["threshold"]
+    for gate in after.gates:
+        assert gate.threshold == written[gate.marker, gate.parent]
+    if marker == "sox10":
+        assert after.gate("pdl1", "tumour") != live.gate("pdl1", "tumour")
+    back = followed(after, QUICK)
+    assert back.gates == live.gates
+    np.testing.assert_equal(back.numbers.headline, live.numbers.headline)

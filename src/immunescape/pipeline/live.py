@@ -16,7 +16,7 @@ import numpy.typing as npt
 from immunescape.cells import CellTable
 from immunescape.margin import control_mask
 from immunescape.panel import TITLES
-from immunescape.phenotype import Gate, GateSpec, find_spec
+from immunescape.phenotype import Gate, find_spec
 from immunescape.pipeline.analysis import _missing, _standing
 from immunescape.pipeline.calling import Called, recall
 from immunescape.pipeline.live_numbers import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from immunescape.pipeline.touching import Touching
     from immunescape.study import Study
 
-__all__ = ["LiveGates", "Moved", "fixed_spec"]
+__all__ = ["LiveGates", "Moved"]
 
 _PLACES = ("region", "edge_censored")
 
@@ -90,6 +90,8 @@ class LiveGates:
         The slide as it was analysed.
     annotations
         Regions drawn by hand.
+    control
+        A control slide that vouches for the stains.
     calls
         The called cells with their places.
     missing
@@ -100,6 +102,8 @@ class LiveGates:
         Which cells touch which.
     in_control
         Whether each cell lies in tissue drawn as control.
+    numbers
+        The headline and its kin under the gates in force.
     """
 
     measured: "Measured"
@@ -107,6 +111,7 @@ class LiveGates:
     margin: "MarginMap"
     study: "Study"
     annotations: Regions
+    control: "ControlSlide | None"
     calls: CellTable
     missing: dict[str, str]
     standing: Standing
@@ -147,22 +152,35 @@ class LiveGates:
         control
             A control slide that vouches for the stains.
         """
-        annotations = annotations or Regions()
         cells = called.calls.cells
-        n = len(cells)
+        contacts = Contacts.of(pair_rows(cells, touching.contacts), len(cells))
+        return cls.assemble(
+            measured, called, contacts, margin, study, annotations or Regions(), control
+        )
+
+    @classmethod
+    def assemble(
+        cls,
+        measured: "Measured",
+        called: Called,
+        contacts: Contacts,
+        margin: "MarginMap",
+        study: "Study",
+        annotations: Regions,
+        control: "ControlSlide | None",
+    ) -> "LiveGates":
+        """Return the same as `of` from contacts that were sorted before."""
+        cells = called.calls.cells
         places = margin.locate(cells.points_um).set_axis(cells.frame.index)
         cells = cells.with_columns(places[list(_PLACES)])
-        ends = pair_rows(cells, touching.contacts)
-        contacts = Contacts.of(ends, n)
         missing = _missing(measured.panel, called)
         told = _standing(study, called, missing, {}, control)
         standing = Standing(margin.areas, told["params"], told["density"], told["control_slide"])
         in_control = control_mask(annotations, cells.points_um)
-        codes = codes_of(kinds_of(cells), in_control)
-        counts = contacts.counted(codes)
+        counts = contacts.counted(codes_of(kinds_of(cells), in_control))
         return cls(
-            measured, called, margin, study, annotations, cells, missing, standing, contacts,
-            in_control, numbers_of(counts, standing, missing),
+            measured, called, margin, study, annotations, control, cells, missing, standing,
+            contacts, in_control, numbers_of(counts, standing, missing),
         )  # fmt: skip
 
     @property
@@ -225,7 +243,7 @@ class LiveGates:
             missing=swing.missing,
             changed=swing.changed(threshold),
             numbers=numbers_of(counts, self.standing, self._missing_at(swing, counts)),
-            note=self._note(swing),
+            note=self.kept_while_moving(swing),
         )
 
     def positives(self, marker: str, parent: str, threshold: float) -> npt.NDArray[np.bool_]:
@@ -262,7 +280,8 @@ class LiveGates:
                 missing["pdl1"] = f"{TITLES['pdl1']} has no gate on this slide"
         return missing
 
-    def _note(self, swing: Swing) -> str:
+    def kept_while_moving(self, swing: Swing) -> str:
+        """Return what depends on a gate and stays while it moves, in words; empty if nothing."""
         if not swing.phenotypes:
             return ""
         kept = []
@@ -278,29 +297,3 @@ class LiveGates:
         if not kept:
             return ""
         return f"kept while the gate moves, follow on release: {', '.join(kept)}"
-
-
-def fixed_spec(gate: Gate, threshold: float | None = None) -> GateSpec:
-    """Return what a study says of a gate that a person has confirmed.
-
-    Parameters
-    ----------
-    gate
-        The gate that was looked at.
-    threshold
-        Where it was put; its own where not given. The range that resampling gave is kept as long
-        as it holds the threshold.
-
-    Raises
-    ------
-    StudyError
-        If there is no threshold at all.
-    """
-    value = gate.threshold if threshold is None else float(threshold)
-    low, high = gate.gate_low, gate.gate_high
-    if value is None or low is None or high is None or not low <= value <= high:
-        low = high = None
-    return GateSpec(
-        marker=gate.marker, parent=gate.parent, method="fixed", value=value,
-        statistic=gate.statistic, gate_low=low, gate_high=high, confirmed=True,
-    )  # fmt: skip

@@ -3,6 +3,7 @@
 __all__ = [
     "AnnotationError",
     "CallsError",
+    "ChannelNamesError",
     "ControlError",
     "EditsError",
     "ImmunescapeError",
@@ -11,6 +12,8 @@ __all__ = [
     "OutputError",
     "PanelError",
     "ParameterError",
+    "PixelSizeError",
+    "SceneError",
     "SlideError",
     "StudyError",
 ]
@@ -22,6 +25,18 @@ class ImmunescapeError(Exception):
 
 class SlideError(ImmunescapeError, ValueError):
     """A slide file that cannot be used as it is."""
+
+
+class PixelSizeError(SlideError):
+    """A slide whose pixel size has to be given."""
+
+
+class SceneError(SlideError):
+    """A file with several scenes, of which one has to be chosen."""
+
+
+class ChannelNamesError(SlideError):
+    """A slide whose channels have to be named."""
 
 
 class PanelError(ImmunescapeError, ValueError):

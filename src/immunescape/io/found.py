@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from immunescape.blocks import Volume
-from immunescape.errors import SlideError
+from immunescape.errors import ChannelNamesError, PixelSizeError, SceneError, SlideError
 from immunescape.slide import Slide
 
 __all__ = ["Found", "Scene", "choose_scene", "finish", "level_arrays", "slide_name"]
@@ -104,7 +104,7 @@ def choose_scene(path: Path, scenes: Sequence[Scene], wanted: str | int | None) 
         f"{i} ({s.size[2]} x {s.size[1]} px, {s.size[0]} channels)" for i, s in enumerate(scenes, 1)
     )
     if wanted is None:
-        raise SlideError(
+        raise SceneError(
             f"{path.name} has {len(scenes)} scenes: {listed}; pass --scene with one of them"
         )
     text = str(wanted).strip()
@@ -187,7 +187,7 @@ def _channels(
         cleaned = (cleaned + [None] * count)[:count]
         unnamed = [i for i, name in enumerate(cleaned) if name is None]
         if unnamed and found.names_needed:
-            raise SlideError(
+            raise ChannelNamesError(
                 f"{path.name} ({found.format}) names no channels; "
                 f"pass --channel-names with {count} names"
             )
@@ -200,7 +200,7 @@ def _channels(
             )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise SlideError(
+        raise ChannelNamesError(
             f"{path.name} names {names.count(twice[0])} channels {twice[0]!r}; "
             "pass --channel-names with a different name for each"
         )
@@ -228,14 +228,14 @@ def _pixel_size(found: Found, path: Path, given: float | None, notes: list[str])
             )
         size = float(given)
     elif known is None:
-        raise SlideError(f"{path.name} {found.no_size}; pass --pixel-size-um")
+        raise PixelSizeError(f"{path.name} {found.no_size}; pass --pixel-size-um")
     else:
         if not all(math.isfinite(k) and k > 0 for k in known):
-            raise SlideError(
+            raise PixelSizeError(
                 f"{path.name} states a pixel of {_edges(known)} µm; pass --pixel-size-um"
             )
         if abs(known[0] - known[1]) > 0.01 * max(known):
-            raise SlideError(
+            raise PixelSizeError(
                 f"{path.name} has pixels that are not square ({known[1]:g} x {known[0]:g} µm); "
                 "resample it to square pixels, or pass --pixel-size-um if they are square"
             )

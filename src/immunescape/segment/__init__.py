@@ -1,23 +1,38 @@
 """Finding nuclei and cells: networks, stitching, growth, and training a network of one's own."""
 
+from immunescape.segment.corrections import Corrected, correct_labels, labels_at
 from immunescape.segment.engine import Segmentation, SegmentParams, segment_nuclei
 from immunescape.segment.grow import grow_cells
-from immunescape.segment.models import CELLPOSE_MODELS, COMPACT_WEIGHTS, Model, load_model
+from immunescape.segment.models import (
+    CELLPOSE_MODELS,
+    COMPACT_WEIGHTS,
+    Model,
+    load_model,
+    usable_models,
+)
+from immunescape.segment.preview import Preview, preview_block, preview_nuclei
 from immunescape.segment.score import Match, match_labels
 from immunescape.segment.train import TrainParams, TrainResult, train_compact
 
 __all__ = [
     "CELLPOSE_MODELS",
     "COMPACT_WEIGHTS",
+    "Corrected",
     "Match",
     "Model",
+    "Preview",
     "SegmentParams",
     "Segmentation",
     "TrainParams",
     "TrainResult",
+    "correct_labels",
     "grow_cells",
+    "labels_at",
     "load_model",
     "match_labels",
+    "preview_block",
+    "preview_nuclei",
     "segment_nuclei",
     "train_compact",
+    "usable_models",
 ]

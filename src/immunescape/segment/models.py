@@ -12,7 +12,14 @@ import numpy.typing as npt
 
 from immunescape.errors import ModelError
 
-__all__ = ["CELLPOSE_MODELS", "COMPACT_WEIGHTS", "NETWORK_UM", "Model", "load_model"]
+__all__ = [
+    "CELLPOSE_MODELS",
+    "COMPACT_WEIGHTS",
+    "NETWORK_UM",
+    "Model",
+    "load_model",
+    "usable_models",
+]
 
 CELLPOSE_MODELS = ("cpsam_v2", "cpsam", "cpdino", "cpdino-vitb")
 """Networks of Cellpose that are known by name."""
@@ -142,10 +149,35 @@ def _compact(path: Path, name: str, device: str, precision: str) -> Model:
     )  # fmt: skip
 
 
+def usable_models() -> dict[str, bool]:
+    """Return the networks known by name that this installation can run; nothing is loaded.
+
+    Returns
+    -------
+    dict
+        Name to whether its weights are on this machine; the others are downloaded at first use.
+    """
+    from importlib.util import find_spec
+
+    usable = {"compact": COMPACT_WEIGHTS.is_file()}
+    if find_spec("cellpose") is not None:
+        dinov3 = find_spec("dinov3") is not None
+        usable |= {
+            name: _cellpose_place(name).is_file()
+            for name in CELLPOSE_MODELS
+            if dinov3 or not name.startswith("cpdino")
+        }
+    return usable
+
+
+def _cellpose_place(name: str) -> Path:
+    folder = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH")
+    return (Path(folder) if folder else Path.home() / ".cellpose" / "models") / name
+
+
 def _cellpose_file(name: str) -> Path:
     """Return the weights of a named Cellpose network, after Cellpose's own download if need be."""
-    folder = os.environ.get("CELLPOSE_LOCAL_MODELS_PATH")
-    file = (Path(folder) if folder else Path.home() / ".cellpose" / "models") / name
+    file = _cellpose_place(name)
     if file.is_file():
         return file
     try:

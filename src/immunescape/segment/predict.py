@@ -12,7 +12,7 @@ from immunescape.segment.models import Model
 from immunescape.segment.sampling import Grid
 from immunescape.slide import Slide
 
-__all__ = ["Stain", "fill_flows", "kept_flows"]
+__all__ = ["Stain", "fill_flows", "kept_flows", "patch_flows"]
 
 _CUT = 30.0
 """Logits are kept above this, so that a plane of zeros says that the network was not asked. Half
@@ -83,21 +83,50 @@ def fill_flows(stain: Stain, model: Model, flows: Any, progress: Progress) -> No
     patches = list(iter_blocks(stain.grid.shape, model.patch_px))
     empty = stain.darkest() + _EMPTY
     for number, patch in enumerate(patches, start=1):
-        outer = patch.grown(model.halo_px, stain.grid.shape)
-        image = stain.read(outer)
-        part = _lit(image, patch, outer, empty)
-        if part is not None:
-            seen = part.grown(model.halo_px, stain.grid.shape)
-            framed, top, left = _framed(image[seen.inside(outer)], seen, stain.grid.shape)
-            rows, columns = (
-                slice(inner.start + by, inner.stop + by)
-                for inner, by in zip(part.inside(seen), (top, left), strict=True)
-            )
-            found = model.predict(framed)[:, rows, columns]
-            np.clip(found, -_CUT, _CUT, out=found)
-            found[2] += _CUT
-            flows[:, part.slices[0], part.slices[1]] = found.astype(np.float16)
+        if (asked := patch_flows(stain, model, patch, empty)) is not None:
+            part, found = asked
+            flows[:, part.slices[0], part.slices[1]] = found
         progress("flows", number, len(patches))
+
+
+def patch_flows(
+    stain: Stain, model: Model, patch: Block, empty: float | None = None
+) -> tuple[Block, npt.NDArray[np.float16]] | None:
+    """Ask the network for the flows of one patch.
+
+    Parameters
+    ----------
+    stain
+        What it sees.
+    model
+        The network.
+    patch
+        Network pixels; its sides lie on multiples of 16, or on the frame of the slide.
+    empty
+        Stain up to which a square holds no nucleus; found in the slide's levels where absent.
+
+    Returns
+    -------
+    tuple or None
+        The part of the patch in which there is light, and its flows as `fill_flows` keeps them;
+        None where there is none.
+    """
+    empty = stain.darkest() + _EMPTY if empty is None else empty
+    outer = patch.grown(model.halo_px, stain.grid.shape)
+    image = stain.read(outer)
+    part = _lit(image, patch, outer, empty)
+    if part is None:
+        return None
+    seen = part.grown(model.halo_px, stain.grid.shape)
+    framed, top, left = _framed(image[seen.inside(outer)], seen, stain.grid.shape)
+    rows, columns = (
+        slice(inner.start + by, inner.stop + by)
+        for inner, by in zip(part.inside(seen), (top, left), strict=True)
+    )
+    found = model.predict(framed)[:, rows, columns]
+    np.clip(found, -_CUT, _CUT, out=found)
+    found[2] += _CUT
+    return part, found.astype(np.float16)
 
 
 def kept_flows(flows: Any, block: Block) -> npt.NDArray[np.float32]:

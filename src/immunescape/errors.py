@@ -32,7 +32,15 @@ class PixelSizeError(SlideError):
 
 
 class SceneError(SlideError):
-    """A file with several scenes, of which one has to be chosen."""
+    """A file with several scenes, of which one has to be chosen.
+
+    Attributes
+    ----------
+    scenes
+        Number, size and channels of each, in order.
+    """
+
+    scenes: tuple[str, ...] = ()
 
 
 class ChannelNamesError(SlideError):

@@ -100,13 +100,16 @@ def choose_scene(path: Path, scenes: Sequence[Scene], wanted: str | int | None) 
     """
     if wanted is None and len(scenes) == 1:
         return 0
-    listed = ", ".join(
+    each = tuple(
         f"{i} ({s.size[2]} x {s.size[1]} px, {s.size[0]} channels)" for i, s in enumerate(scenes, 1)
     )
+    listed = ", ".join(each)
     if wanted is None:
-        raise SceneError(
+        error = SceneError(
             f"{path.name} has {len(scenes)} scenes: {listed}; pass --scene with one of them"
         )
+        error.scenes = each
+        raise error
     text = str(wanted).strip()
     named = [i for i, s in enumerate(scenes) if s.name and s.name == text]
     if len(named) == 1:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from immunescape.io.output import atomic_path, check_folder_name
+from immunescape.napari.history import History
 from immunescape.panel import propose_panel
 from immunescape.pipeline import Inputs
 from immunescape.pipeline.finished import Finished, load_finished
 from immunescape.pipeline.job import open_job
 from immunescape.pipeline.run import run_slide
+from immunescape.regions import Regions
 from immunescape.study import Study, read_study, write_study
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Session:
     """A correction was made or taken back."""
     finished_changed = Signal()
     """A result was loaded or made, or the one shown is gone."""
+    saving = Signal()
+    """The session's files are about to be read: whoever holds something unsaved writes it now."""
     message = Signal(str)
     """One line for the foot of the workbench."""
 
@@ -57,6 +61,8 @@ class Session:
         self.panel: Panel | None = None
         self.study = Study()
         self.finished: Finished | None = None
+        self.drawing: History[Regions] = History(Regions())  # what is drawn, in µm, with undo
+        self.drawing.changed.connect(lambda _: self.annotations_changed.emit())
         self.origin_um = (0.0, 0.0)  # where x and y of the slide's origin lie in the viewer
         self.arrivals: Arrivals | None = None  # the slides of the viewer, to choose from
         self._inputs: Inputs | None = None
@@ -75,6 +81,7 @@ class Session:
 
     def set_out(self, out: Path) -> None:
         """Put results elsewhere; what was drawn moves along."""
+        self.saving.emit()
         before = self.kept if self.slide is not None else None
         self._out = out
         if before is not None and before.is_dir() and before != self.kept:
@@ -157,12 +164,20 @@ class Session:
         self.slide_changed.emit()
         self.study_changed.emit(self.study)
 
-    def replace_slide(self, slide: "Slide") -> None:
-        """Go on with the same slide opened otherwise, such as with another pixel size."""
-        self.slide = slide
+    def replace_slide(self, slide: "Slide", study: Study) -> None:
+        """Go on with the same slide opened as a study says, such as with another pixel size."""
+        self.slide, self.study = slide, study
         self.finished = None
         self.panel = self.study_panel()
         self.slide_changed.emit()
+        self.study_changed.emit(study)
+
+    def own_files(self) -> dict[str, Any]:
+        """Return the fields of ``Inputs`` that were given, beside the slide."""
+        if self._inputs is None:
+            return {}
+        named = {f.name: getattr(self._inputs, f.name) for f in dataclasses.fields(self._inputs)}
+        return {name: value for name, value in named.items() if name != "slide" and value}
 
     def set_files(self, **files: Any) -> None:
         """Replace fields of ``Inputs``, such as ``labels``; the slide stays."""
@@ -196,7 +211,8 @@ class Session:
     def inputs(self) -> Inputs:
         """The files of a run: the slide, and what lies in the session's folder."""
         assert self._inputs is not None
-        found: dict[str, Path] = {}
+        self.saving.emit()
+        found: dict[str, Any] = {}
         if self.annotations_path.is_file():
             found["annotations"] = self.annotations_path
         if self.edits_path.is_file() and "edits" in {f.name for f in dataclasses.fields(Inputs)}:
@@ -224,7 +240,11 @@ class Session:
         return " ".join(parts)
 
     def set_finished(self, finished: Finished | None) -> None:
-        """Show another result."""
+        """Show another result; that of a slide no longer on the workbench is passed over."""
+        if finished is not None:
+            made_of = finished.job.opened.slide.name, finished.job.inputs.slide
+            if self.slide is None or made_of != (self.slide.name, self.path):
+                return
         self.finished = finished
         self.finished_changed.emit()
 

@@ -152,6 +152,7 @@ class StepWidget(QWidget):
         function: Callable[..., Any],
         *arguments: Any,
         done: Callable[[Any], None] | None = None,
+        failed: Callable[[Any], None] = tell_error,
         tells: bool = True,
         **named: Any,
     ) -> Work | None:
@@ -163,6 +164,8 @@ class StepWidget(QWidget):
             What to call; ``progress`` is added where ``tells``.
         done
             Called on the main thread with what came back.
+        failed
+            Called on the main thread with the error; told as a notification where absent.
         tells
             Whether the function reports progress.
 
@@ -178,7 +181,7 @@ class StepWidget(QWidget):
         self.work = work
         self._begun, self._step = time.monotonic(), ""
         work.told.connect(self._tell)
-        work.failed.connect(tell_error)
+        work.failed.connect(failed)
         work.cancelled.connect(lambda: self.session.message.emit(f"{self.title}: cancelled"))
         if done is not None:
             work.returned.connect(done)

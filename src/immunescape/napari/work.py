@@ -83,7 +83,8 @@ class Work(QObject):
         return not self._over.is_set()
 
     def _progress(self, step: str, done: int, total: int) -> None:
-        if self._stop.is_set():
+        # napari asks its workers to end when the window is closed
+        if self._stop.is_set() or self._worker.abort_requested:
             raise Cancelled
         now = time.monotonic()
         if now - self._last > _SECONDS_BETWEEN or done == total:

@@ -17,7 +17,7 @@ from immunescape.errors import AnnotationError
 from immunescape.io.output import atomic_path
 from immunescape.regions import Regions
 
-__all__ = ["read_annotations", "write_regions"]
+__all__ = ["read_annotations", "read_regions", "write_regions"]
 
 _ROLES = {
     "tumor": "tumour",
@@ -154,6 +154,43 @@ def read_annotations(
         for role, drawing in sorted(pixels.items())
     }
     return Regions(shapes, dict(sorted(unknown.items())))
+
+
+def read_regions(path: Path, *, pixel_size_um: float) -> Regions:
+    """Read back what `write_regions` wrote, results and proposals included.
+
+    Parameters
+    ----------
+    path
+        The ``regions.geojson`` of a result.
+    pixel_size_um
+        Edge of a full-resolution pixel in µm.
+
+    Returns
+    -------
+    Regions
+        Under the names they were written from, to a thousandth of a pixel.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read or an object has no geometry that can be understood.
+    """
+    names = {label: name for name, (label, _) in _CLASSES.items()}
+    shapes: dict[str, BaseGeometry] = {}
+    for feature in _features(path):
+        label = _class_name(feature.get("properties") or {})
+        try:
+            pixels = shapely.geometry.shape(feature["geometry"])
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.GEOSException):
+            raise AnnotationError(
+                f"{path.name}: the object {label or 'without a class'} has no geometry; "
+                "make the result again with --overwrite"
+            ) from None
+        name = names.get(label, label)
+        shape = shapely.transform(pixels, lambda xy: xy * pixel_size_um)
+        shapes[name] = shapely.union(shapes[name], shape) if name in shapes else shape
+    return Regions(shapes)
 
 
 def write_regions(path: Path, regions: Regions, pixel_size_um: float) -> None:

@@ -1,0 +1,34 @@
+"""``immunescape gui``: the workbench in napari."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from immunescape.errors import OutputError
+
+__all__ = ["gui"]
+
+_NEEDED = ("napari", "qtpy", "magicgui")
+
+
+def gui(path: Path | None = None, /) -> int:
+    """Open the workbench in napari.
+
+    Parameters
+    ----------
+    path
+        A slide, or the folder of a result, to begin with.
+    """
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        print(
+            f'immunescape: {missing[0]} is not installed; pip install "immunescape[all]" brings '
+            "the window, the other commands work without it",
+            file=sys.stderr,
+        )
+        return 2
+    if path is not None and not path.exists():
+        raise OutputError(f"{path.name} does not exist; give a slide or the folder of a result")
+    from immunescape.napari.window import show
+
+    show(path)
+    return 0

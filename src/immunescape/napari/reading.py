@@ -1,0 +1,121 @@
+"""Opening slides and results in napari: by name and content, without reading pixels."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari.utils.notifications import show_error, show_warning
+
+from immunescape.errors import ImmunescapeError
+from immunescape.napari.layers import LayerData, layers_of_result, slide_layers
+
+__all__ = ["find_reader", "is_result", "read_result", "read_slide", "slide_data"]
+
+Reader = Callable[[Any], list[Any]]
+NOTHING: list[Any] = [(None,)]
+"""What napari takes for read, although no layer came of it."""
+
+_ENDINGS = (
+    ".ome.tif", ".ome.tiff", ".qptiff", "component_data.tif", "component_data.tiff",
+)  # fmt: skip
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ZARR = (".zgroup", ".zattrs", "zarr.json")
+
+
+def find_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return what reads a path; None where it is no slide and no result.
+
+    Parameters
+    ----------
+    path
+        A file or folder, or a list of one. A list of several is a stack, which no slide is.
+
+    Returns
+    -------
+    callable or None
+        Given the path, it returns layer data. This function opens nothing but the first bytes of
+        a file, and never fails.
+    """
+    try:
+        one = _only(path)
+        if one is None:
+            return None
+        if one.is_dir():
+            if is_result(one):
+                return read_result
+            return read_slide if _is_zarr_image(one) else None
+        if one.name.casefold().endswith(_ENDINGS):
+            with one.open("rb") as handle:
+                return read_slide if handle.read(4).startswith(_TIFF) else None
+    except (OSError, ValueError, TypeError):
+        pass
+    return None
+
+
+def is_result(folder: Path) -> bool:
+    """Whether a folder is a result: it holds a study and label images."""
+    return (folder / "study.toml").is_file() and (folder / "labels.zarr").is_dir()
+
+
+def read_slide(path: str | Sequence[str]) -> list[Any]:
+    """Return the layers of a slide; what is wrong with it is told in a notification."""
+    return _told(slide_data, path)
+
+
+def read_result(path: str | Sequence[str]) -> list[Any]:
+    """Return the layers of a finished result; what is wrong with it is told in a notification."""
+    return _told(layers_of_result, path)
+
+
+def slide_data(path: Path) -> list[LayerData]:
+    """Return the layers of a slide.
+
+    Raises
+    ------
+    SlideError
+        One line that names the file, what is wrong and what to do.
+    """
+    from immunescape.io.slides import open_slide
+
+    return slide_layers(open_slide(path))
+
+
+def _told(read: Callable[[Path], list[LayerData]], path: str | Sequence[str]) -> list[Any]:
+    one = _only(path)
+    assert one is not None
+    try:
+        layers = read(one)
+    except ImmunescapeError as error:
+        show_error(str(error))
+        return NOTHING
+    slide = next((facts["opened"] for facts in map(_facts, layers) if "opened" in facts), None)
+    if slide is None:
+        show_warning(
+            f"The slide of {one.name} does not lie beside its result: cells and regions are shown "
+            "without it. Put it beside the folder, and open the folder again."
+        )
+    else:
+        for warning in slide.warnings:
+            show_warning(warning)
+    return layers
+
+
+def _facts(layer: LayerData) -> Any:
+    return layer[1]["metadata"]["immunescape"]
+
+
+def _only(path: str | Sequence[str]) -> Path | None:
+    if isinstance(path, str | Path):
+        return Path(path)
+    return Path(path[0]) if len(path) == 1 else None
+
+
+def _is_zarr_image(folder: Path) -> bool:
+    """Whether a folder looks like an image in OME-Zarr, and not like labels or a plate."""
+    if not any((folder / mark).is_file() for mark in _ZARR):
+        return False
+    texts = [(folder / mark) for mark in ("zarr.json", ".zattrs") if (folder / mark).is_file()]
+    text = "".join(t.read_text(encoding="utf-8", errors="ignore") for t in texts)
+    if '"plate"' in text or '"image-label"' in text or '"labels"' in text:
+        return False
+    return '"multiscales"' in text or (folder / "OME").is_dir() or "bioformats2raw" in text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from immunescape.errors import OutputError
 from immunescape.io.output import atomic_path, writing
-from immunescape.io.tables import write_cells
+from immunescape.io.tables import write_csv
 
 if TYPE_CHECKING:
     from immunescape.blocks import Progress
@@ -39,10 +39,10 @@ def copy_tables(
     Raises
     ------
     OutputError
-        If the target is the result's own folder, or cannot be written.
+        If the target holds a result, this or another, or cannot be written.
     """
-    if target.resolve() == result.resolve():
-        raise OutputError(f"{target.name} is the folder of the result itself; choose another")
+    if (target / "labels.zarr").exists():
+        raise OutputError(f"{target.name} is the folder of a result; choose another")
     files = sorted(p for p in result.glob("*.csv") if p.name != "cells.csv")
     files += [p for p in (result / "study.toml", result / "provenance.json") if p.is_file()]
     with writing(target):
@@ -51,6 +51,6 @@ def copy_tables(
         progress("copy", done, len(files) + 1)
         with atomic_path(target / path.name) as beside:
             shutil.copyfile(path, beside)
-    write_cells(target, cells, csv=True)
+    write_csv(target / "cells.csv", cells.frame.reset_index(), exact=True)
     progress("copy", len(files) + 1, len(files) + 1)
     return (*(p.name for p in files), "cells.csv")

@@ -87,7 +87,8 @@ class Picker:
         points = self.cells.points_um[mask := self.mask(pick)]
         strip = np.floor(points[:, 1] / strip_um).astype(np.int64)
         along = np.where(strip % 2 == 0, points[:, 0], -points[:, 0])
-        return self.cells.labels[mask][np.lexsort((points[:, 1], along, strip))]
+        order = np.lexsort((points[:, 1], along, strip))
+        return np.asarray(self.cells.labels[mask][order])
 
 
 def touching_labels(pairs: "pd.DataFrame", label: int) -> npt.NDArray[np.int64]:

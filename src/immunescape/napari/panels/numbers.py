@@ -1,0 +1,302 @@
+"""The numbers of the slide, and the cells behind each of them."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_info
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from immunescape.napari.colours import ANSWER_COLOURS, PHENOTYPE_COLOURS, REGION_COLOURS
+from immunescape.napari.panels._numbers_chosen import CHOSEN, ChosenCells
+from immunescape.napari.panels._numbers_figure import FigureBox
+from immunescape.napari.panels._numbers_headline import HeadlineCard, WarningsBox
+from immunescape.napari.panels._numbers_picture import canvas_picture
+from immunescape.napari.panels._numbers_steps import CellSteps
+from immunescape.napari.panels._numbers_table import SummaryTable
+from immunescape.napari.session import finish
+from immunescape.napari.step_widget import StepWidget, tell_error
+from immunescape.report.copies import copy_tables
+from immunescape.report.picks import Picker
+from immunescape.report.plots import Bar, draw_contacts, draw_densities, draw_profile
+from immunescape.report.wording import PDL1_TITLES, PHENOTYPE_TITLES
+
+if TYPE_CHECKING:
+    from immunescape.napari.session import Session
+
+__all__ = ["NumbersPanel"]
+
+_CLICK = "Click a bar to outline its cells in the viewer."
+_KINDS = ("cd8_t", "tumour", "other", "any")
+
+
+class NumbersPanel(StepWidget):
+    """Headline, warnings, cells one by one, figures and tables of the result."""
+
+    key = "numbers"
+    title = "Numbers"
+    hint = "What the slide says, how sure that is, and which cells are behind it."
+
+    def __init__(self, session: "Session", parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.chosen = ChosenCells(session)
+        self.picker: Picker | None = None
+        self._shown: Any = None
+        self._changed = False
+        self._make_run()
+        self.results = QWidget()
+        self.body.addWidget(self.results)
+        self._column = QVBoxLayout(self.results)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self.headline = HeadlineCard()
+        self.headline.region_changed.connect(self._show_region)
+        self.warnings = WarningsBox()
+        self._column.addWidget(self.headline)
+        self._column.addWidget(self.warnings)
+        self._heading("Cell by cell")
+        self.steps = CellSteps(session, self.chosen)
+        self._column.addWidget(self.steps)
+        self._make_figures()
+        self._heading("All numbers")
+        self.table = SummaryTable()
+        self._column.addWidget(self.table)
+        self._make_files()
+        session.annotations_changed.connect(self._note_change)
+        session.edits_changed.connect(self._note_change)
+        self.refresh()
+
+    def _make_run(self) -> None:
+        self.state = QLabel()
+        self.state.setWordWrap(True)
+        self.body.addWidget(self.state)
+        self.run_button = QPushButton("Run")
+        self.run_button.setToolTip(
+            "Find and measure the cells where that is not done yet, and compute all tables; only "
+            "what changed is done again."
+        )
+        self.run_button.clicked.connect(self.run)
+        self.body.addWidget(self.run_button)
+
+    def _make_figures(self) -> None:
+        self._heading("Figures")
+        row = QHBoxLayout()
+        self.kind_box, self.pdl1_box = QComboBox(), QComboBox()
+        for kind in _KINDS:
+            self.kind_box.addItem(PHENOTYPE_TITLES[kind], kind)
+        for pdl1, title in PDL1_TITLES.items():
+            self.pdl1_box.addItem(title or "any PD-L1", pdl1)
+        self.kind_box.setToolTip("Which cells the first two figures count.")
+        self.pdl1_box.setToolTip("Which of them, by PD-L1.")
+        for box in (self.kind_box, self.pdl1_box):
+            box.currentIndexChanged.connect(self._draw_kinds)
+            row.addWidget(box, 1)
+        self._column.addLayout(row)
+        self.camera = QCheckBox("Move the view to the cells of a bar that is clicked")
+        self.camera.setToolTip("Show all cells of the bar at once; else the view stays.")
+        self.camera.setChecked(True)
+        self._column.addWidget(self.camera)
+        viewer = self.session.viewer
+        self.profile = FigureBox(viewer, "infiltration_profile", _CLICK)
+        self.densities = FigureBox(viewer, "densities_by_region", _CLICK)
+        self.contacts = FigureBox(viewer, "pdl1_by_contact", _CLICK)
+        for figure in (self.profile, self.densities, self.contacts):
+            figure.bar_clicked.connect(self.choose)
+            self._column.addWidget(figure)
+        self.clear_button = QPushButton("Clear the outlines")
+        self.clear_button.setToolTip("Remove the layer that outlines the chosen cells.")
+        self.clear_button.clicked.connect(self.chosen.clear)
+        self._column.addWidget(self.clear_button)
+
+    def _make_files(self) -> None:
+        self._heading("Take along")
+        for text, tip, act in (
+            ("Save all tables …", "Copy every table, with the cells as CSV, to a folder; tables "
+             "have a point as the decimal mark.", self.ask_tables),
+            ("Save the view as PNG …", "Save what the viewer shows, with a scale bar and its "
+             "colours explained.", self.ask_picture),
+            ("Copy the view", "Put what the viewer shows on the clipboard, with a scale bar and "
+             "its colours explained.", self.copy_picture),
+        ):  # fmt: skip
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(act)
+            self._column.addWidget(button)
+
+    def _heading(self, text: str) -> None:
+        label = QLabel(f"<b>{text}</b>")
+        label.setContentsMargins(0, 8, 0, 0)
+        self._column.addWidget(label)
+
+    # Following the session
+
+    def refresh(self) -> None:
+        """Show the result of the session, if it is not shown yet."""
+        if not hasattr(self, "table"):
+            return
+        finished = self.session.finished
+        self.run_button.setVisible(self.session.slide is not None)
+        self.results.setVisible(finished is not None)
+        if finished is not self._shown:
+            self._shown, self._changed = finished, False
+            self.chosen.clear()
+            self.picker = None
+            tables = finished.tables if finished is not None else {}
+            self.headline.show_summary(tables.get("summary"))
+            self.table.show_summary(tables.get("summary"))
+            self.warnings.show_warnings(finished.warnings if finished is not None else ())
+            self._draw_kinds()
+            self._show_region()
+        self.follow_study()
+
+    def follow_study(self) -> None:
+        """Say whether the numbers are those of what is set now."""
+        if not hasattr(self, "table") or self.session.slide is None:
+            return
+        finished = self.session.finished
+        if finished is None:
+            text = "No numbers yet: Run finds the cells, gates them and computes the tables."
+        elif self._changed or not self._same_study():
+            text = "<b>Something was changed since these numbers were made: run again.</b>"
+        else:
+            text = ""
+        self.state.setText(text)
+        self.state.setVisible(bool(text))
+        self.run_button.setText("Run" if finished is None else "Run again")
+
+    def _same_study(self) -> bool:
+        finished, study = self.session.finished, self.session.study
+        assert finished is not None
+        then = finished.job.study
+        found = dataclasses.replace(study.segment, model=then.segment.model)
+        same_model = Path(study.segment.model).name == Path(then.segment.model).name
+        now = dataclasses.replace(study, segment=found, input=then.input)
+        return same_model and now == then
+
+    def _note_change(self) -> None:
+        self._changed = self.session.finished is not None
+        self.follow_study()
+
+    def _show_region(self, _: str = "") -> None:
+        finished = self.session.finished
+        region = self.headline.region
+        if finished is None:
+            self.steps.show_cells(None, region)
+            return
+        self.steps.show_cells(self._picker(), region)
+        self.contacts.show_plot(
+            lambda axes, look: draw_contacts(
+                axes, look, finished.tables, region=region,
+                negative=ANSWER_COLOURS["negative"], positive=ANSWER_COLOURS["positive"],
+            )
+        )  # fmt: skip
+
+    def _draw_kinds(self, _: int = 0) -> None:
+        finished = self.session.finished
+        if finished is None:
+            return
+        kind, pdl1 = str(self.kind_box.currentData()), str(self.pdl1_box.currentData())
+        widths = finished.tables["summary"]["margin_width_um"].dropna()
+        width = float(widths.iloc[0]) if len(widths) else finished.job.study.margin.width_um
+        asked: dict[str, Any] = {"phenotype": kind, "pdl1": pdl1, "width_um": width}
+        colour = PHENOTYPE_COLOURS.get(kind, "#b0b0b0")
+        self.profile.show_plot(
+            lambda axes, look: draw_profile(axes, look, finished.tables, colour=colour, **asked)
+        )
+        self.densities.show_plot(
+            lambda axes, look: draw_densities(
+                axes, look, finished.tables, colours=REGION_COLOURS, **asked
+            )
+        )
+
+    def _picker(self) -> Picker:
+        assert self.session.finished is not None
+        if self.picker is None:
+            self.picker = Picker(self.session.finished.cells)
+        return self.picker
+
+    # What a person does
+
+    def run(self) -> None:
+        """Run the slide on another thread, and show its numbers."""
+        if self.session.slide is None:
+            return
+        session = self.session
+        self.start(finish, session.inputs, session.out, session.study, done=session.set_finished)
+
+    def choose(self, bar: Bar) -> None:
+        """Outline the cells of a bar."""
+        mask = self._picker().mask(bar.pick)
+        finished = self.session.finished
+        assert finished is not None
+        self.chosen.show({CHOSEN: finished.cells.labels[mask]})
+        if self.camera.isChecked():
+            self.chosen.go_to(mask)
+        self.session.message.emit(f"{int(np.count_nonzero(mask))} cells outlined: {bar.text}")
+
+    def ask_tables(self) -> None:
+        """Ask for a folder, and copy the tables there."""
+        chosen = QFileDialog.getExistingDirectory(self, "Save all tables in a folder")
+        if chosen:
+            self.save_tables(Path(chosen))
+
+    def save_tables(self, folder: Path) -> None:
+        """Copy the tables of the result to a folder named after the slide within another."""
+        finished = self.session.finished
+        assert finished is not None and self.session.slide is not None
+        target = folder / self.session.folder.name
+        self.start(
+            copy_tables, finished.job.folder, finished.cells, target,
+            done=lambda names: show_info(f"{len(names)} files saved in {target.name}"),
+        )  # fmt: skip
+
+    def ask_picture(self) -> None:
+        """Ask for a file, and save the view there."""
+        name = self.session.slide.name if self.session.slide is not None else "view"
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save the view", f"{name}.png", "*.png")
+        if chosen:
+            path = Path(chosen)
+            _tried(lambda: save_picture(self.session.viewer, path))
+
+    def copy_picture(self) -> None:
+        """Put the view on the clipboard."""
+        QApplication.clipboard().setImage(canvas_picture(self.session.viewer))
+
+
+def save_picture(viewer: Any, path: Path) -> None:
+    """Save the view as PNG, with scale bar and legend.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written.
+    """
+    from qtpy.QtCore import QBuffer, QByteArray, QIODevice
+
+    from immunescape.io.output import atomic_path
+
+    data = QByteArray()
+    buffer = QBuffer(data)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    canvas_picture(viewer).save(buffer, "PNG")
+    path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+    with atomic_path(path) as beside:
+        beside.write_bytes(bytes(data))
+
+
+def _tried(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception as error:
+        tell_error(error)

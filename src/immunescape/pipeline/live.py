@@ -8,6 +8,7 @@ run whose study holds the moved gate as a fixed one.
 import dataclasses
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from immunescape.cells import CellTable
 from immunescape.margin import control_mask
 from immunescape.panel import TITLES
-from immunescape.phenotype import Gate, find_spec
+from immunescape.phenotype import Gate, find_spec, in_parent
 from immunescape.pipeline.analysis import _missing, _standing
 from immunescape.pipeline.calling import Called, recall
 from immunescape.pipeline.live_numbers import (
@@ -191,6 +192,16 @@ class LiveGates:
             for gate in self.called.gates
             if gate.source != "imported" and gate.statistic in self.measured.cells
         )
+
+    @cached_property
+    def shares(self) -> dict[tuple[str, str], float]:
+        """Positive cells as a part of the parent's cells with a call, by gate; NaN without any."""
+        found: dict[tuple[str, str], float] = {}
+        for gate in self.gates:
+            calls = self.calls[f"{gate.marker}_positive"][in_parent(self.calls, gate.parent)]
+            known = int(calls.notna().sum())
+            found[gate.marker, gate.parent] = int(calls.sum()) / known if known else float("nan")
+        return found
 
     def gate(self, marker: str, parent: str) -> Gate:
         """Return the gate in force of a marker on the cells of a parent.

@@ -1,0 +1,386 @@
+"""Gates: a threshold for each marker and parent, moved while cells and headline follow."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import Qt
+
+from immunescape.napari.history import History
+from immunescape.napari.panels._cells_pointer import Pointer
+from immunescape.napari.panels._keys import KeyListener
+from immunescape.napari.panels.gates_cells import GateColours, label_at
+from immunescape.napari.panels.gates_face import GatesFace
+from immunescape.napari.panels.gates_plot import rounded
+from immunescape.napari.panels.gates_text import counts_text, gate_text, numbers_text, why_text
+from immunescape.napari.session import finish
+from immunescape.napari.step_widget import StepWidget, tell_error
+from immunescape.napari.work import Work
+from immunescape.phenotype import GateSpec
+from immunescape.pipeline.live import LiveGates
+from immunescape.pipeline.live_follow import fixed_spec, followed
+from immunescape.pipeline.live_values import GateValues, gate_title, gate_values
+from immunescape.pipeline.live_why import why_called
+
+if TYPE_CHECKING:
+    from immunescape.napari.session import Session
+    from immunescape.phenotype import Gate
+    from immunescape.pipeline.finished import Finished
+    from immunescape.pipeline.live_numbers import LiveNumbers
+    from immunescape.study import Study
+
+__all__ = ["GatesPanel"]
+
+Key = tuple[str, str]
+
+_FOLLOWED = ("rule", "gating", "tumour", "margin", "density", "summary", "quality")
+"""What of a study the gates follow without a new run."""
+
+
+@dataclass(frozen=True)
+class _Set:
+    """What a person set: gates confirmed in the study, and gates moved that are not yet."""
+
+    confirmed: tuple[GateSpec, ...] = ()
+    moved: tuple[GateSpec, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """One gate, ready to be moved."""
+
+    start: LiveGates
+    live: LiveGates
+    key: Key
+    values: GateValues
+
+
+class GatesPanel(StepWidget):
+    """Move and confirm the gates of the slide on the workbench."""
+
+    key = "gates"
+    title = "Gates"
+    hint = "Drag each threshold to where cells part; confirm those you have looked at."
+
+    def __init__(self, session: "Session", parent: Any = None) -> None:
+        self.live: LiveGates | None = None
+        self.values: GateValues | None = None
+        self.chosen: Key = ("pdl1", "tumour")
+        self.before: LiveNumbers | None = None
+        self.first: dict[Key, Gate] = {}
+        self.cell = 0
+        self.colours = GateColours(session)
+        self.history: History[_Set] = History(_Set())
+        self._source: Finished | None = None
+        self._quiet: Work | None = None
+        self._again = False
+        super().__init__(session, parent)
+        self.face = GatesFace(session.viewer)
+        self.body.addWidget(self.face)
+        face = self.face
+        face.chosen.connect(self.choose)
+        face.canvas.dragged.connect(self.step)
+        face.canvas.released.connect(self.release)
+        face.typed.connect(self._typed)
+        face.confirm_button.clicked.connect(self.confirm)
+        face.reset_button.clicked.connect(self.reset)
+        face.undo_button.clicked.connect(self.history.undo)
+        face.redo_button.clicked.connect(self.history.redo)
+        face.run_button.clicked.connect(self.run)
+        self.history.changed.connect(self._apply)
+        self.pointer = Pointer(session.viewer, self.isVisible, self._picked, lambda *_: None)
+        self.keys = KeyListener(self, session.viewer, self._key)
+        self._show_state()
+
+    # The session
+
+    def needs(self) -> str:
+        """Say what is missing: a slide, then its cells."""
+        if waits := super().needs():
+            return waits
+        return "" if self.session.finished else "Waits for measured cells: run step 3, Segment."
+
+    def refresh(self) -> None:
+        """Take up another result."""
+        finished = self.session.finished
+        if finished is self._source:
+            return
+        self._source = finished
+        self.live = self.values = self.before = None
+        self.first, self.cell = {}, 0
+        self.colours.restore()
+        self.face.clear()
+        self.history.start(_Set(confirmed=self.session.study.gate))
+        if finished is not None and self.isVisible():
+            self._prepare()
+
+    def follow_study(self) -> None:
+        """Follow gates and rules that were set elsewhere."""
+        state = self.history.state
+        if self.session.study.gate != state.confirmed:
+            state = dataclasses.replace(state, confirmed=self.session.study.gate)
+            self.history.push(state, "gates set elsewhere")
+        elif self.live is not None and self.isVisible():
+            self._prepare()
+        self._show_state()
+
+    def showEvent(self, event: Any) -> None:
+        """Colour the cells by the gate that is shown."""
+        super().showEvent(event)
+        if self._source is not None and (self.live is None or self._wanted() != self.live.study):
+            self._prepare()
+        elif self.live is not None:
+            self._paint()
+
+    def hideEvent(self, event: Any) -> None:
+        """Give the cells their colours back."""
+        super().hideEvent(event)
+        self.colours.restore()
+
+    def close_work(self, seconds: float = 60.0) -> None:
+        """Wait for what is under way as well."""
+        super().close_work(seconds)
+        if self._quiet is not None:
+            self._quiet.wait(seconds)
+
+    # Getting a gate ready, on another thread
+
+    def _wanted(self) -> "Study":
+        """Return the study that the cells shown are to follow."""
+        assert self._source is not None
+        base = self._source.job.study if self.live is None else self.live.study
+        ours = {name: getattr(self.session.study, name) for name in _FOLLOWED}
+        state = self.history.state
+        moved = {(s.marker, s.parent) for s in state.moved}
+        kept = tuple(s for s in state.confirmed if (s.marker, s.parent) not in moved)
+        return dataclasses.replace(base, gate=kept + state.moved, **ours)
+
+    def _prepare(self) -> None:
+        """Get the chosen gate ready under the study that holds now; quietly, without a bar."""
+        if self._source is None:
+            return
+        if self._quiet is not None and self._quiet.running:
+            self._again = True
+            return
+        self._again = False
+        self.face.tell("reading the cells …")
+        finished, wanted = self._source, self._wanted()
+        work = Work(_readied, finished, self.live, wanted, self.chosen, tells=False)
+        work.returned.connect(lambda ready: self._take(ready, finished))
+        work.failed.connect(tell_error)
+        work.ended.connect(self._prepared)
+        self._quiet = work.start()
+
+    def _prepared(self) -> None:
+        self._quiet = None
+        self.face.tell("")
+        if self._again:
+            self._prepare()
+
+    def _take(self, ready: _Ready, finished: "Finished") -> None:
+        """Show a gate that is ready, unless the slide has gone meanwhile."""
+        if finished is not self._source or self.face.canvas.busy:
+            return  # letting go asks again
+        self.live = ready.live
+        if self.before is None:
+            self.before = ready.start.numbers
+            self.first = {(g.marker, g.parent): g for g in ready.start.gates}
+        self._show_state()
+        if ready.key != self.chosen and self.chosen in self._keys():
+            self._again = True
+            return
+        self.chosen = ready.key
+        gate, first = ready.values.gate, self.first[ready.key]
+        self.values = dataclasses.replace(ready.values, gate=first)
+        self.face.show_gate(self.values, gate.threshold, gate_title(gate), gate_text(first))
+        self.colours.take(self.live, *self.chosen)
+        self.step(gate.threshold)
+        self._explain()
+        self._show_state()
+
+    def _keys(self) -> list[Key]:
+        return [] if self.live is None else [(g.marker, g.parent) for g in self.live.gates]
+
+    # What a person does
+
+    def choose(self, marker: str, parent: str) -> None:
+        """Show another gate."""
+        if (marker, parent) != self.chosen and self.live is not None:
+            self.chosen, self.values = (marker, parent), None
+            self._prepare()
+
+    def step(self, threshold: float | None) -> None:
+        """Show what a threshold gives: counts, headline, cells; nothing is kept."""
+        if self.live is None or self.values is None or self.before is None:
+            return
+        if threshold is None:
+            self.face.show_numbers("no threshold: drag the line to set one", "", "")
+            self._paint()
+            return
+        moved = self.live.moved(*self.chosen, threshold)
+        headline = numbers_text(self.before, moved.numbers)
+        self.face.show_numbers(counts_text(moved), headline, moved.note)
+        self.face.show_threshold(threshold, moved.fraction)
+        self._paint(threshold)
+
+    def release(self, threshold: float) -> None:
+        """Keep a threshold where it was let go; what depends on it follows."""
+        if self.live is None or self.values is None:
+            return
+        gate = self.live.gate(*self.chosen)
+        if threshold == gate.threshold:
+            if self._wanted() != self.live.study:
+                self._prepare()
+            return
+        self._push(moved=fixed_spec(gate, threshold), name=f"move {gate_title(gate)}")
+
+    def confirm(self) -> None:
+        """Put the gate that is shown into the study, with the name of who looked at it."""
+        if self.live is None or self.values is None:
+            return
+        gate = self.live.gate(*self.chosen)
+        name = self.face.reviewer.text().strip()
+        if gate.threshold is None and self.face.canvas.threshold is None:
+            show_warning(f"{gate_title(gate)} has no threshold yet; drag the line to set one.")
+            return
+        if not name:
+            self.face.reviewer.setFocus()
+            show_warning("Enter who reviews the gates, then confirm.")
+            return
+        if name != self.session.study.reviewed_by:
+            self.session.set_study(dataclasses.replace(self.session.study, reviewed_by=name))
+        threshold = self.face.canvas.threshold
+        self._push(confirmed=fixed_spec(gate, threshold), name=f"confirm {gate_title(gate)}")
+
+    def reset(self) -> None:
+        """Give the gate that is shown back to the automatic method."""
+        self._push(name="reset to automatic")
+
+    def run(self) -> None:
+        """Make all tables anew with the study's gates."""
+        session = self.session
+        done = lambda found: session.set_finished(found)  # noqa: E731
+        self.start(finish, session.inputs, session.out, session.study, done=done)
+
+    def _typed(self, threshold: float) -> None:
+        if self.values is None or threshold == self.face.canvas.threshold:
+            return
+        threshold = rounded(threshold, self.values)
+        self.face.canvas.move_to(threshold)
+        self.step(threshold)
+        self.release(threshold)
+
+    def _push(
+        self, *, moved: GateSpec | None = None, confirmed: GateSpec | None = None, name: str
+    ) -> None:
+        """Replace what is set of the chosen gate; neither moved nor confirmed, nothing is."""
+        state = self.history.state
+        others = [
+            tuple(s for s in specs if (s.marker, s.parent) != self.chosen)
+            for specs in (state.confirmed, state.moved)
+        ]
+        if moved is not None:
+            new = _Set(state.confirmed, (*others[1], moved))
+        else:
+            kept = others[0] if confirmed is None else (*others[0], confirmed)
+            new = _Set(kept, others[1])
+        if new != state:
+            self.history.push(new, name)
+
+    def _apply(self, state: _Set) -> None:
+        """Let study and cells follow what was set, undone or brought back."""
+        if self._source is None:
+            return
+        if state.confirmed != self.session.study.gate:
+            self.session.set_study(dataclasses.replace(self.session.study, gate=state.confirmed))
+        if self.live is None:
+            return
+        if self._wanted() != self.live.study:
+            self._prepare()
+        self._show_state()
+
+    # Cells
+
+    def _paint(self, threshold: float | None = None) -> None:
+        if self.isVisible():
+            at = threshold if threshold is not None else self.face.canvas.threshold
+            self.colours.paint(at)
+
+    def _picked(self, x_um: float, y_um: float, _: bool) -> None:
+        self.cell = label_at(self.session, (y_um, x_um))
+        self._explain()
+
+    def _explain(self) -> None:
+        """Say why the cell that was clicked was called so, and point at it in the histogram."""
+        why = why_called(self.live, self.cell) if self.live is not None and self.cell else None
+        self.face.show_why("" if why is None else why_text(why))
+        value = None
+        for check in why.checks if why else ():
+            if (check.gate.marker, check.gate.parent) == self.chosen:
+                value = check.value
+        self.face.canvas.mark(value)
+
+    def _key(self, event: Any) -> bool:
+        """Take undo and redo over the canvas too."""
+        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        if not control or event.key() != Qt.Key.Key_Z:
+            return False
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        (self.history.redo if shift else self.history.undo)()
+        return True
+
+    # What is shown
+
+    def _status(self, key: Key) -> str:
+        state = self.history.state
+        if any((s.marker, s.parent) == key for s in state.moved):
+            return "moved"
+        if any((s.marker, s.parent) == key and s.confirmed for s in state.confirmed):
+            return "confirmed"
+        assert self.live is not None
+        gate = self.live.gate(*key)
+        if gate.threshold is None:
+            return "missing"
+        return "from a file" if gate.source == "file" else "automatic"
+
+    def _rows(self) -> list[tuple[Key, str, float | None, float, str]]:
+        """Return a line for each gate: its key, title, threshold, positive share and status."""
+        assert self.live is not None
+        shares = self.live.shares
+        return [
+            (key, gate_title(gate), gate.threshold, shares[key], self._status(key))
+            for key, gate in zip(self._keys(), self.live.gates, strict=True)
+        ]
+
+    def _show_state(self) -> None:
+        face, history = self.face, self.history
+        face.show_steps(history.undo_name, history.redo_name)
+        if not face.reviewer.text():
+            face.reviewer.setText(self.session.study.reviewed_by)
+        unsaved = self._source is not None and any(
+            getattr(self.session.study, name) != getattr(self._source.job.study, name)
+            for name in (*_FOLLOWED, "gate", "reviewed_by")
+        )
+        face.show_left(bool(history.state.moved), unsaved)
+        if self.live is not None:
+            face.show_gates(self._rows(), self.chosen)
+
+
+def _readied(finished: "Finished", live: LiveGates | None, wanted: "Study", key: Key) -> _Ready:
+    """Get one gate ready: the slide under the study wanted, and the cells of the gate sorted."""
+    start = live
+    if start is None:
+        job = finished.job
+        start = LiveGates.of(
+            finished.measured, finished.shared.called, finished.touching, finished.margin,
+            job.study, annotations=job.opened.annotations, control=job.opened.control,
+        )  # fmt: skip
+    live = start
+    if live.study != wanted:
+        live = followed(live, wanted, finished.job.opened.calls)
+    keys = [(g.marker, g.parent) for g in live.gates]
+    key = key if key in keys else keys[0]
+    live.prepare(*key)
+    live.shares  # noqa: B018  # so that the window finds them there
+    return _Ready(start, live, key, gate_values(live, *key))

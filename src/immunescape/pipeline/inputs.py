@@ -25,7 +25,7 @@ from immunescape.segment import CELLPOSE_MODELS
 from immunescape.slide import Slide
 from immunescape.study import Input, Study
 
-__all__ = ["Inputs", "Opened", "open_inputs", "with_model_found"]
+__all__ = ["Inputs", "Opened", "open_inputs", "panel_of", "with_model_found"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
     )
     slide_file = _hashed("slide", inputs.slide)
     inputs, warnings = _with_named_by_study(inputs, study, slide_file)
-    panel, panel_warnings = _panel(slide, study)
+    panel, panel_warnings = panel_of(slide, study)
     labels = None
     if inputs.labels:
         for path in inputs.labels:
@@ -224,8 +224,14 @@ def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[In
     return with_named, []
 
 
-def _panel(slide: Slide, study: Study) -> tuple[Panel, tuple[str, ...]]:
-    """Return the study's panel where it has one, else what the channel names tell."""
+def panel_of(slide: Slide, study: Study) -> tuple[Panel, tuple[str, ...]]:
+    """Return the study's panel where it has one, else what the channel names tell.
+
+    Raises
+    ------
+    PanelError
+        If the study's panel does not fit the slide, or channel names leave a decision.
+    """
     if not study.panel:
         match = match_panel(slide.channels, nuclear=study.slide.nuclear, slide_name=slide.name)
         return match.panel, match.warnings

@@ -33,7 +33,8 @@ def params_form(params_class: type, names: tuple[str, ...] = ()) -> Container:
         control = whole[name]
         whole.remove(control)
         unit = ranges[name].unit if name in ranges else ""
-        control.label = name.removesuffix("_um").replace("_", " ") + (f" ({unit})" if unit else "")
+        plain = name.removesuffix("_um").removesuffix("_um2").removesuffix("_px").replace("_", " ")
+        control.label = plain + (f" ({unit})" if unit else "")
         control.tooltip = texts.get(name, "")
         controls.append(control)
     form = Container(labels=True)

@@ -1,0 +1,150 @@
+"""The layers of a slide and of its result: shown, followed and taken away again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.io.geojson import read_regions
+from immunescape.napari.layers import (
+    facts_of,
+    features_of,
+    label_layer,
+    regions_layers,
+    slide_layers,
+)
+
+if TYPE_CHECKING:
+    from immunescape.napari.session import Session
+    from immunescape.pipeline.finished import Finished
+    from immunescape.slide import Slide
+
+__all__ = ["dress_slide", "hide_result", "insert", "place_slide", "show_result"]
+
+_REGIONS = "regions.geojson"
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def insert(viewer: Any, layers: list[LayerData]) -> None:
+    """Add layers to a viewer; what was chosen in its list stays chosen."""
+    from napari.layers import Layer
+
+    active = viewer.layers.selection.active
+    for data, meta, kind in layers:
+        viewer.add_layer(Layer.create(data, meta, kind))
+    if active is not None and active in viewer.layers:
+        viewer.layers.selection.active = active
+
+
+def show_result(session: "Session", finished: "Finished") -> None:
+    """Show labels and regions of a result in place of those of an earlier one of the slide.
+
+    Labels that are in the viewer already, because a result folder was dropped or because only
+    tables were made anew, stay as they look and get the new table.
+    """
+    assert session.slide is not None
+    folder, key = finished.job.folder, finished.job.keys.labels
+    before = _results(session)
+    labels = {facts_of(layer).get("labels"): layer for layer in before}
+    layers: list[LayerData] = []
+    path = folder / _REGIONS
+    edge = session.slide.pixel_size_um
+    place: dict[str, Any] = {"slide": session.slide.name, "origin_um": session.origin_um}
+    if path.is_file():
+        regions = read_regions(path, pixel_size_um=edge)
+        layers += regions_layers(regions, found=True, pixel_size_um=edge, **place)
+    kept = []
+    for name in ("nuclei", "cells"):
+        if name not in finished.store:
+            continue
+        table = finished.cells if name == "cells" else None
+        known = labels.get(name)
+        if known is not None and _same_labels(known, folder, key):
+            kept.append(known)
+            known.metadata["immunescape"] = {**facts_of(known), "key": key}
+            if table is not None:
+                known.features = features_of(table)
+            continue
+        layers.append(label_layer(finished.store, name, table, visible=table is not None, **place))
+    gone = [layer for layer in before if layer not in kept]
+    looks = {_identity(facts_of(layer)): layer.visible for layer in gone}
+    for layer in gone:
+        session.viewer.layers.remove(layer)
+    for _, meta, _ in layers:
+        facts = meta["metadata"]["immunescape"]
+        facts |= {"result": folder, "key": key}
+        meta["visible"] = looks.get(_identity(facts), meta.get("visible", True))
+    insert(session.viewer, layers)
+
+
+def hide_result(session: "Session") -> None:
+    """Take the layers of the slide's result out of the viewer."""
+    for layer in _results(session):
+        session.viewer.layers.remove(layer)
+
+
+def place_slide(viewer: Any, before: "Slide", after: "Slide") -> None:
+    """Let the layers of a slide follow when it is opened with another pixel size.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    before, after
+        The slide as it was opened and as it is now; the same channels.
+    """
+    edge = after.pixel_size_um
+    for layer in viewer.layers:
+        facts = facts_of(layer)
+        if facts.get("opened") is before:
+            left, top = facts.get("origin_um", (0.0, 0.0))
+            layer.scale = (edge, edge)
+            layer.translate = (top + edge / 2, left + edge / 2)
+            layer.metadata["immunescape"] = {**facts, "opened": after}
+
+
+def dress_slide(session: "Session") -> None:
+    """Let names and colours of a slide's layers follow its panel; no pixel is read."""
+    slide, panel = session.slide, session.panel
+    if slide is None or panel is None:
+        return
+    unread = {stain.marker: (0.0, 1.0) for stain in panel.stains}
+    wanted = {
+        facts["channel"]: (meta, facts)
+        for _, meta, _ in slide_layers(slide, panel, unread)
+        for facts in (meta["metadata"]["immunescape"],)
+    }
+    for layer in session.viewer.layers:
+        known = facts_of(layer)
+        if known.get("opened") is not slide or known.get("channel") not in wanted:
+            continue
+        meta, facts = wanted[known["channel"]]
+        if (known["marker"], known["role"]) == (facts["marker"], facts["role"]):
+            continue
+        layer.name, layer.colormap = meta["name"], meta["colormap"]
+        layer.visible = meta["visible"]
+        layer.metadata["immunescape"] = {
+            **known, "marker": facts["marker"], "role": facts["role"],
+        }  # fmt: skip
+
+
+def _results(session: "Session") -> list[Any]:
+    """Return the layers of results of the slide on the workbench: labels and found regions."""
+    if session.slide is None:
+        return []
+    return [
+        layer
+        for layer in session.viewer.layers
+        for facts in (facts_of(layer),)
+        if facts.get("slide") == session.slide.name
+        and facts.get("result") is not None
+        and (facts.get("labels") or facts.get("found"))
+    ]
+
+
+def _same_labels(layer: Any, folder: Path, key: str) -> bool:
+    facts = facts_of(layer)
+    return facts.get("result") == folder and facts.get("key", key) == key
+
+
+def _identity(facts: Any) -> tuple[str, str]:
+    return facts.get("labels", ""), facts.get("role", "")

@@ -1,0 +1,50 @@
+"""Text in a panel: as high as its lines, whatever the width."""
+
+from collections.abc import Iterable
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QLabel
+
+__all__ = ["WrappedText", "listed"]
+
+
+class WrappedText(QLabel):
+    """A label that wraps its lines and takes no more room than they need.
+
+    Qt guesses the height of a wrapped label before it knows its width, which leaves gaps in a
+    column.
+
+    Parameters
+    ----------
+    text
+        What it says.
+    name
+        Name of the widget, to find it by.
+    """
+
+    def __init__(self, text: str = "", name: str = "") -> None:
+        super().__init__(text)
+        self.setWordWrap(True)
+        self.setObjectName(name)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def setText(self, text: str | None) -> None:
+        """Say something else; without any text there is nothing to see."""
+        super().setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Take the height of the lines at the new width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        height = self.heightForWidth(self.width()) if self.text() else 0
+        if height >= 0 and height != self.height():
+            self.setFixedHeight(height)
+
+
+def listed(mark: str, texts: Iterable[str]) -> str:
+    """Return texts as lines that begin with a mark."""
+    return "\n".join(f"{mark} {text}" for text in texts)

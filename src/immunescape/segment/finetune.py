@@ -29,6 +29,7 @@ FINE_TUNING = TrainParams(
     pool=600,
     rendered=0.0,
     simulated=0.0,
+    crowded=0.0,
     validation=0.2,
     frozen_norm=True,
     pixel_um=NETWORK_UM,
@@ -36,13 +37,15 @@ FINE_TUNING = TrainParams(
 """How a network that has learned from many pictures is taught on few: briefly and gently.
 
 What it normalises by stays as it was learned, and the learning rate is a tenth of that of a first
-training, so that it forgets little of what the new pictures do not show.
+training, so that it forgets little of what the new pictures do not show. No nuclei are laid among
+others: a person's own tissue is as crowded as it is.
 """
 
 FIRST_TRAINING = dataclasses.replace(
     TrainParams(),
     rendered=0.0,
     simulated=0.0,
+    crowded=0.0,
     validation=FINE_TUNING.validation,
     pixel_um=NETWORK_UM,
 )

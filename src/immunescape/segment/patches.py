@@ -16,6 +16,15 @@ _MARGIN = 24
 _NEAR_NUCLEUS = 0.7
 _LAYERS = 3
 
+_SPARSE = 0.03
+_AGAIN = 0.75
+"""Chance that a patch with less than that share of nuclei is drawn a second time."""
+
+_GAP_PX = 5
+"""Two nuclei within a square so wide have a border between them."""
+_GAP_WEIGHT = 4
+"""How many pixels elsewhere a pixel of such a border counts for: it decides on merges."""
+
 
 class Patches:
     """Endless patches with their targets, equal for equal seeds.
@@ -57,31 +66,38 @@ class Patches:
         return bool(self.real or self.made or self.drawn)
 
     def patch(self, seed: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return image ``(1, s, s)`` and targets ``(4, s, s)``: flow y, flow x, inside, annotated.
+        """Return image ``(1, s, s)`` and targets ``(4, s, s)``: flow y, flow x, inside, weight.
 
-        What was not annotated is 0 in all targets.
+        Flows are 0 outside nuclei. The weight is 4 on and beside a border
+        between two nuclei, 1 elsewhere. What was not annotated is 0 in all targets.
         """
         rng = np.random.default_rng(seed)
-        size = self.size + 2 * _MARGIN
-        source = int(rng.choice(3, p=self.shares))
-        if source == 2:
-            image, labels = self._rendered(rng, size)
-            image = distort(levelled(image, rng), rng)
-        else:
-            fields = self.real if source == 0 else self.made
-            image, labels = self._pictured(rng, size, fields)
-            if rng.random() < self.crowded:
-                for _ in range(int(rng.integers(1, _LAYERS + 1))):
-                    more, others = self._pictured(rng, size, fields)
-                    image, labels = crowd(image, labels, more, others, rng)
-            image = distort(image, rng)
+        image, labels = self._drawn(rng)
+        if np.mean(labels != 0) < _SPARSE and rng.random() < _AGAIN:
+            image, labels = self._drawn(rng)
         cut = slice(_MARGIN, -_MARGIN)
         known = labels >= 0
         labels = np.where(known, labels, 0)
         targets = np.concatenate(
-            [label_flows(labels), (labels > 0)[None], known[None]], dtype=np.float32
+            [label_flows(labels), (labels > 0)[None], (known * _weights(labels))[None]],
+            dtype=np.float32,
         )[:, cut, cut]
         return np.ascontiguousarray(image[None, cut, cut]), np.ascontiguousarray(targets)
+
+    def _drawn(self, rng: np.random.Generator) -> tuple[Any, Any]:
+        """Return a distorted picture and its labels, with a margin for what warping leaves."""
+        size = self.size + 2 * _MARGIN
+        source = int(rng.choice(3, p=self.shares))
+        if source == 2:
+            image, labels = self._rendered(rng, size)
+            return distort(levelled(image, rng), rng), labels
+        fields = self.real if source == 0 else self.made
+        image, labels = self._pictured(rng, size, fields)
+        if rng.random() < self.crowded:
+            for _ in range(int(rng.integers(1, _LAYERS + 1))):
+                more, others = self._pictured(rng, size, fields)
+                image, labels = crowd(image, labels, more, others, rng)
+        return distort(image, rng), labels
 
     def _pictured(self, rng: np.random.Generator, size: int, fields: list[Field]) -> Any:
         """Cut a patch from one picture, or join several where they are smaller than a patch."""
@@ -124,7 +140,22 @@ class Patches:
             ghosts = np.where(keep[ghosts], ghosts, 0)
         if field.membranes is not None and rng.random() < 0.4:
             membranes = warp(field.membranes.astype(np.float32), matrix, where, size, 1)
-        return render_stain(labels, rng, ghosts=ghosts, membranes=membranes), labels
+        hollow = rng.uniform(0.1, 0.6) if rng.random() < 0.25 else 0.0
+        clumped = rng.uniform(0.1, 0.4) if rng.random() < 0.3 else 0.0
+        image = render_stain(
+            labels, rng, ghosts=ghosts, membranes=membranes, hollow=hollow, clumped=clumped
+        )
+        return image, labels
+
+
+def _weights(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Return what each pixel counts for: 4 where two nuclei lie within its 5 x 5 pixels, else 1."""
+    from scipy import ndimage as ndi
+
+    none = np.iinfo(np.int32).max
+    highest = ndi.maximum_filter(labels, _GAP_PX, mode="nearest")
+    lowest = ndi.minimum_filter(np.where(labels > 0, labels, none), _GAP_PX, mode="nearest")
+    return np.where((lowest < highest) & (lowest != none), _GAP_WEIGHT, 1).astype(np.int32)
 
 
 def _turns(fields: list[Field]) -> npt.NDArray[np.float64] | None:

@@ -69,17 +69,17 @@ class TrainParams(Params):
         Source of all chance: the split, the first weights, the patches.
     """
 
-    steps: Annotated[int, Between(1, 1_000_000)] = 5500
+    steps: Annotated[int, Between(1, 1_000_000)] = 8000
     minutes: Annotated[float, Between(0, 10_000, step=1, unit="min")] = 0.0
     batch: Annotated[int, Between(1, 256)] = 16
     pixel_um: Annotated[float, Between(0.1, 2, step=0.05, unit="µm")] = 0.5
     patch_px: Annotated[int, Between(64, 1024, step=16, unit="px")] = 224
     learning_rate: Annotated[float, Between(1e-6, 0.1, step=1e-4)] = 0.003
     weight_decay: Annotated[float, Between(0, 1, step=1e-4)] = 0.0001
-    pool: Annotated[int, Between(1, 1_000_000)] = 16000
-    rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.35
+    pool: Annotated[int, Between(1, 1_000_000)] = 28000
+    rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.4
     simulated: Annotated[float, Between(0, 1, step=0.05)] = 0.15
-    crowded: Annotated[float, Between(0, 1, step=0.05)] = 0.0
+    crowded: Annotated[float, Between(0, 1, step=0.05)] = 0.35
     validation: Annotated[float, Between(0, 0.5, step=0.05)] = 0.1
     save_minutes: Annotated[float, Between(0, 600, step=1, unit="min")] = 4.0
     threads: Annotated[int, Between(0, 256)] = 0

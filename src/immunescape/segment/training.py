@@ -170,14 +170,14 @@ def _freeze_norms(net: Any) -> None:
 def _loss(predicted: Any, targets: Any) -> Any:
     """Squared error of the flows, five times enlarged, and cross-entropy of the inside.
 
-    Pixels that were not annotated do not count.
+    Each pixel counts by its weight; pixels that were not annotated do not.
     """
     from torch.nn import functional
 
-    known = targets[:, 3]
-    pixels = known.sum().clamp(min=1.0)
-    flows = (((predicted[:, :2] - 5.0 * targets[:, :2]) ** 2).mean(dim=1) * known).sum() / pixels
+    weight = targets[:, 3]
+    pixels = weight.sum().clamp(min=1.0)
+    flows = (((predicted[:, :2] - 5.0 * targets[:, :2]) ** 2).mean(dim=1) * weight).sum() / pixels
     inside = functional.binary_cross_entropy_with_logits(
-        predicted[:, 2], targets[:, 2], weight=known, reduction="sum"
+        predicted[:, 2], targets[:, 2], weight=weight, reduction="sum"
     )
     return flows / 2.0 + inside / pixels

@@ -11,10 +11,10 @@ import tifffile
 
 from immunescape.blocks import Block
 from immunescape.io import open_slide
-from immunescape.segment.data import Field, read_fields
-from immunescape.segment.render import render_stain
-from immunescape.segment.splits import split_fields
-from immunescape.segment.train import TrainParams
+from immunescape.segment.learning.data import Field, read_fields
+from immunescape.segment.learning.render import render_stain
+from immunescape.segment.learning.splits import split_fields
+from immunescape.segment.learning.train import TrainParams
 
 DIAMETER_UM = 9.0
 """Width of the median nucleus to which a scale brings pictures whose pixel size is unknown."""

@@ -27,6 +27,20 @@ def test_nothing_heavy_is_loaded(statement):
     assert loaded_after(statement).isdisjoint(HEAVY)
 
 
+def test_to_find_nuclei_loads_nothing_that_teaches_a_network():
+    teaching = "immunescape.segment.learning"
+    assert teaching not in loaded_after("import immunescape.segment, immunescape.pipeline")
+    assert f"{teaching}.train" in loaded_after("from immunescape.segment import train_compact")
+    assert f"{teaching}.pool" not in loaded_after("import immunescape.cli.train")
+
+
+def test_a_name_that_segment_lacks_is_an_error():
+    import immunescape.segment
+
+    with pytest.raises(AttributeError, match="nosuch"):
+        _ = immunescape.segment.nosuch
+
+
 def test_the_package_itself_loads_no_table_library():
     assert loaded_after("import immunescape, immunescape.cli").isdisjoint({"pandas", "scipy"})
 

@@ -28,9 +28,9 @@ from immunescape.segment import (
     segment_nuclei,
     train_compact,
 )
-from immunescape.segment.data import read_fields
+from immunescape.segment.learning.data import read_fields
+from immunescape.segment.learning.splits import split_fields
 from immunescape.segment.network import load_weights, save_weights
-from immunescape.segment.splits import split_fields
 from immunescape.slide import Slide
 
 SIZES = {

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from tests.segment.annotating import write_pair, write_pairs
 from tests.segment.drawn import ellipses
+from tests.segment.learning.annotating import write_pair, write_pairs
 
 from immunescape.cli import main
 from immunescape.segment import TrainParams
-from immunescape.segment.finetune import FINE_TUNING, FIRST_TRAINING
+from immunescape.segment.learning.finetune import FINE_TUNING, FIRST_TRAINING
 
 QUICK = (
     "--training.steps", "1", "--training.batch", "2", "--training.patch-px", "64",

@@ -17,7 +17,7 @@ from benchmarks import (
     segment_table,
 )
 
-from immunescape.segment.data import Field
+from immunescape.segment.learning.data import Field
 from immunescape.segment.score import Match, match_labels
 from tests.segment.drawn import ellipses, stained
 

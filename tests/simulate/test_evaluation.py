@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from immunescape.segment import render
-from immunescape.segment.patches import _MARGIN
-from immunescape.segment.train import TrainParams
+from immunescape.segment.learning import render
+from immunescape.segment.learning.patches import _MARGIN
+from immunescape.segment.learning.train import TrainParams
 from immunescape.simulate import (
     EVALUATION,
     FIRST_EVALUATION_SEED,

@@ -50,7 +50,7 @@ def _kind_of_training_fills_flags(
     """Take the parameters of fine-tuning, or of a first training, for flags that were not given."""
     if commands[-1:] != ("train",):
         return
-    from immunescape.segment.finetune import usual_params
+    from immunescape.segment.learning.finetune import usual_params
 
     given = [a.tokens[0].value for a in arguments if a.name == "--initial" and a.tokens]
     Dict(

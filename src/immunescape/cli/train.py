@@ -11,8 +11,8 @@ from immunescape.cli.options import ChannelNames, Nuclear, PixelSize, split_name
 from immunescape.cli.progress import show_progress
 from immunescape.report.grid import grid
 from immunescape.segment import TrainParams
-from immunescape.segment.finetune import FINE_TUNING, FIRST_TRAINING, finetune
-from immunescape.segment.tuned import Tuned
+from immunescape.segment.learning.finetune import FINE_TUNING, FIRST_TRAINING, finetune
+from immunescape.segment.learning.tuned import Tuned
 
 __all__ = ["describe_tuned", "train"]
 
@@ -63,7 +63,7 @@ def train(
     quiet
         Show no progress and print nothing.
     """
-    from immunescape.segment.annotated import ReadOptions
+    from immunescape.segment.learning.annotated import ReadOptions
 
     options = ReadOptions(
         pixel_size_um=pixel_size_um,

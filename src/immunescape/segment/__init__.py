@@ -1,4 +1,6 @@
-"""Finding nuclei and cells: networks, stitching, growth, and training a network of one's own."""
+"""Finding nuclei and cells: networks, stitching, growth; ``learning`` teaches a network."""
+
+from typing import TYPE_CHECKING, Any
 
 from immunescape.segment.corrections import Corrected, correct_labels, labels_at
 from immunescape.segment.engine import Segmentation, SegmentParams, segment_nuclei
@@ -12,7 +14,9 @@ from immunescape.segment.models import (
 )
 from immunescape.segment.preview import Preview, preview_block, preview_nuclei
 from immunescape.segment.score import Match, match_labels
-from immunescape.segment.train import TrainParams, TrainResult, train_compact
+
+if TYPE_CHECKING:
+    from immunescape.segment.learning.train import TrainParams, TrainResult, train_compact
 
 __all__ = [
     "CELLPOSE_MODELS",
@@ -36,3 +40,14 @@ __all__ = [
     "train_compact",
     "usable_models",
 ]
+
+_TAUGHT = ("TrainParams", "TrainResult", "train_compact")
+
+
+def __getattr__(name: str) -> Any:
+    """Load the names of training when they are first used: to find nuclei needs none of them."""
+    if name in _TAUGHT:
+        from immunescape.segment.learning import train
+
+        return getattr(train, name)
+    raise AttributeError(f"module 'immunescape.segment' has no attribute {name!r}")

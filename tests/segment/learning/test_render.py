@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from immunescape.segment import render
-from immunescape.segment.render import render_stain
+from immunescape.segment.learning import render
+from immunescape.segment.learning.render import render_stain
 from tests.segment.drawn import ellipses
 
 SEEDS = range(24)

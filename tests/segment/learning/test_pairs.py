@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from immunescape.errors import LabelsError, PanelError, SlideError
 from immunescape.io import fingerprint, open_slide
 from immunescape.io.label_store import LabelStore
-from immunescape.segment.annotated import ReadOptions, read_pair
+from immunescape.segment.learning.annotated import ReadOptions, read_pair
+from immunescape.segment.learning.pairs import Pair, find_pairs
 from immunescape.segment.levels import slide_levels
-from immunescape.segment.pairs import Pair, find_pairs
 from tests.real_data import DATA, needs
-from tests.segment.annotating import PIXEL_UM, counts_of, write_pair, write_pairs
 from tests.segment.drawn import ellipses
+from tests.segment.learning.annotating import PIXEL_UM, counts_of, write_pair, write_pairs
 from tests.slides import square, write_geojson
 
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from immunescape.blocks import Progress, silent
 from immunescape.errors import LabelsError, ModelError
 from immunescape.params import Between, Params
-from immunescape.segment.splits import split_fields
+from immunescape.segment.learning.splits import split_fields
 
 if TYPE_CHECKING:
-    from immunescape.segment.data import Field
+    from immunescape.segment.learning.data import Field
 
 __all__ = ["TrainParams", "TrainResult", "train_compact", "train_fields"]
 
@@ -140,7 +140,7 @@ def train_compact(
     ModelError
         If ``patch_px`` is no multiple of 16, or the initial weights do not fit.
     """
-    from immunescape.segment.data import SIMULATED, read_fields, read_pairs
+    from immunescape.segment.learning.data import SIMULATED, read_fields, read_pairs
 
     params = params or TrainParams()
     real, drawn = read_fields(data_dir)
@@ -201,11 +201,11 @@ def train_fields(
     """
     import torch
 
-    from immunescape.segment.data import scaled
+    from immunescape.segment.learning.data import scaled
+    from immunescape.segment.learning.patches import Patches
+    from immunescape.segment.learning.pool import Pool
+    from immunescape.segment.learning.run import TrainingRun, fixed_batches
     from immunescape.segment.network import STRIDE_PX, WIDTHS, CompactNet, load_weights
-    from immunescape.segment.patches import Patches
-    from immunescape.segment.pool import Pool
-    from immunescape.segment.training import TrainingRun, fixed_batches
 
     params = params or TrainParams()
     if params.patch_px % STRIDE_PX:

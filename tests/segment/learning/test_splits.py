@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from immunescape.segment.data import Field
-from immunescape.segment.splits import near_duplicates, split_fields
+from immunescape.segment.learning.data import Field
+from immunescape.segment.learning.splits import near_duplicates, split_fields
 from tests.segment.drawn import stained
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from immunescape.errors import ModelError
 
 if TYPE_CHECKING:
-    from immunescape.segment.train import TrainParams
+    from immunescape.segment.learning.train import TrainParams
 
 __all__ = ["TrainingRun", "fixed_batches"]
 

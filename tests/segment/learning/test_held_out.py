@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 
 from immunescape.errors import LabelsError
-from immunescape.segment.annotated import AnnotatedField
-from immunescape.segment.held_out import hold_out, without_cut_nuclei
+from immunescape.segment.learning.annotated import AnnotatedField
+from immunescape.segment.learning.held_out import hold_out, without_cut_nuclei
 from tests.segment.drawn import ellipses
 
 

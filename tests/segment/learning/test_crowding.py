@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from immunescape.segment.crowding import crowd
-from immunescape.segment.data import Field
-from immunescape.segment.patches import Patches
+from immunescape.segment.learning.crowding import crowd
+from immunescape.segment.learning.data import Field
+from immunescape.segment.learning.patches import Patches
 from tests.segment.drawn import ellipses, stained
 
 

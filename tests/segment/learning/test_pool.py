@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from immunescape.segment.data import SIMULATED, Field, read_pairs, scaled
 from immunescape.segment.flows import label_flows
-from immunescape.segment.patches import Patches
-from immunescape.segment.pool import Pool, turned
+from immunescape.segment.learning.data import SIMULATED, Field, read_pairs, scaled
+from immunescape.segment.learning.patches import Patches
+from immunescape.segment.learning.pool import Pool, turned
 from tests.segment.drawn import ellipses, stained
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from immunescape.segment.data import Field
+    from immunescape.segment.learning.data import Field
 
 __all__ = ["near_duplicates", "split_fields"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Progress, silent
-from immunescape.segment.annotated import NOT_ANNOTATED, AnnotatedField
 from immunescape.segment.engine import SegmentParams, segment_nuclei
+from immunescape.segment.learning.annotated import NOT_ANNOTATED, AnnotatedField
 from immunescape.segment.levels import slide_levels
 from immunescape.segment.models import Model
 from immunescape.segment.score import Match, Overlap, label_centroids

@@ -9,15 +9,15 @@ from immunescape import __version__
 from immunescape.blocks import Block, Progress, silent
 from immunescape.errors import LabelsError, ModelError, OutputError
 from immunescape.segment.interrupts import interrupts_wait
+from immunescape.segment.learning.pairs import Pair, find_pairs
+from immunescape.segment.learning.train import TrainParams, train_fields
+from immunescape.segment.learning.tuned import Tuned, begin_tuning, state_file, write_tuned
 from immunescape.segment.models import COMPACT_WEIGHTS, NETWORK_UM, load_model
-from immunescape.segment.pairs import Pair, find_pairs
-from immunescape.segment.train import TrainParams, train_fields
-from immunescape.segment.tuned import Tuned, begin_tuning, state_file, write_tuned
 
 if TYPE_CHECKING:
-    from immunescape.segment.annotated import AnnotatedField, ReadOptions
-    from immunescape.segment.data import Field
-    from immunescape.segment.held_out import HeldOut
+    from immunescape.segment.learning.annotated import AnnotatedField, ReadOptions
+    from immunescape.segment.learning.data import Field
+    from immunescape.segment.learning.held_out import HeldOut
 
 __all__ = ["FINE_TUNING", "FIRST_TRAINING", "finetune", "network_field", "usual_params"]
 
@@ -105,9 +105,9 @@ def finetune(
     OutputError
         If the place cannot be written, or holds another training.
     """
-    from immunescape.segment.annotated import read_pair
-    from immunescape.segment.comparison import compare
-    from immunescape.segment.held_out import hold_out
+    from immunescape.segment.learning.annotated import read_pair
+    from immunescape.segment.learning.comparison import compare
+    from immunescape.segment.learning.held_out import hold_out
 
     params = params or usual_params(initial)
     _check_place(out)
@@ -164,7 +164,7 @@ def network_field(field: "AnnotatedField", network_um: float) -> "Field":
     """
     import numpy as np
 
-    from immunescape.segment.data import Field
+    from immunescape.segment.learning.data import Field
     from immunescape.segment.sampling import Grid
 
     height, width = field.labels.shape

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunescape.segment import load_model, segment_nuclei
-from immunescape.segment.annotated import AnnotatedField
-from immunescape.segment.comparison import compare, found_nuclei, score_field
+from immunescape.segment.learning.annotated import AnnotatedField
+from immunescape.segment.learning.comparison import compare, found_nuclei, score_field
 from immunescape.segment.score import Match, match_labels
 from immunescape.slide import Slide
 from tests.segment.drawn import ellipses, stained

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Progress, silent
-from immunescape.segment.patches import Patches
+from immunescape.segment.learning.patches import Patches
 
 __all__ = ["Pool"]
 

@@ -11,8 +11,8 @@ from immunescape.errors import LabelsError, PanelError, SlideError
 from immunescape.io import fingerprint, open_slide
 from immunescape.io.labels import LabelPlane, read_imported_labels
 from immunescape.panel import match_panel
+from immunescape.segment.learning.pairs import Pair
 from immunescape.segment.levels import slide_levels
-from immunescape.segment.pairs import Pair
 
 if TYPE_CHECKING:
     from pathlib import Path

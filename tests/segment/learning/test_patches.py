@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from immunescape.segment.data import Field
-from immunescape.segment.patches import Patches, _weights
+from immunescape.segment.learning.data import Field
+from immunescape.segment.learning.patches import Patches, _weights
 from tests.segment.drawn import ellipses, stained
 
 

@@ -13,10 +13,10 @@ from safetensors.numpy import load_file, save_file
 from immunescape.errors import LabelsError, ModelError, OutputError
 from immunescape.io import fingerprint
 from immunescape.segment import COMPACT_WEIGHTS, TrainParams
-from immunescape.segment.annotated import AnnotatedField
-from immunescape.segment.finetune import FINE_TUNING, finetune, network_field
-from tests.segment.annotating import write_pair, write_pairs
+from immunescape.segment.learning.annotated import AnnotatedField
+from immunescape.segment.learning.finetune import FINE_TUNING, finetune, network_field
 from tests.segment.drawn import ellipses
+from tests.segment.learning.annotating import write_pair, write_pairs
 
 QUICK = {
     "steps": 2,

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.segment.crowding import crowd
-from immunescape.segment.data import SIMULATED, Field
 from immunescape.segment.flows import label_flows
-from immunescape.segment.render import distort, levelled, render_stain, warp
+from immunescape.segment.learning.crowding import crowd
+from immunescape.segment.learning.data import SIMULATED, Field
+from immunescape.segment.learning.render import distort, levelled, render_stain, warp
 
 __all__ = ["Patches"]
 

@@ -8,10 +8,10 @@ from safetensors.numpy import load_file
 
 from immunescape.errors import LabelsError, ModelError
 from immunescape.segment import TrainParams, load_model, train_compact
-from immunescape.segment.data import Field, read_fields, scaled
 from immunescape.segment.flows import label_flows
-from immunescape.segment.patches import Patches
-from immunescape.segment.splits import split_fields
+from immunescape.segment.learning.data import Field, read_fields, scaled
+from immunescape.segment.learning.patches import Patches
+from immunescape.segment.learning.splits import split_fields
 from tests.segment.drawn import ellipses, stained
 
 QUICK = {
@@ -131,7 +131,7 @@ def test_what_cannot_be_trained_on(tmp_path, folder):
 
 def test_a_pixel_counts_as_many_times_as_it_weighs():
     """Of four: the first once, the second four times, the third never, the last once."""
-    from immunescape.segment.training import _loss
+    from immunescape.segment.learning.run import _loss
 
     drawn = torch.Generator().manual_seed(0)
     predicted, flows = (torch.randn(1, n, 1, 4, generator=drawn) for n in (3, 2))

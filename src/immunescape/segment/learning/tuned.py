@@ -13,7 +13,7 @@ from immunescape.io import fingerprint
 from immunescape.io.output import atomic_path
 
 if TYPE_CHECKING:
-    from immunescape.segment.comparison import Comparison
+    from immunescape.segment.learning.comparison import Comparison
 
 __all__ = ["Tuned", "begin_tuning", "state_file", "write_tuned"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.errors import LabelsError
-from immunescape.segment.annotated import NOT_ANNOTATED, AnnotatedField
+from immunescape.segment.learning.annotated import NOT_ANNOTATED, AnnotatedField
 
 __all__ = ["HeldOut", "hold_out", "without_cut_nuclei"]
 
@@ -126,8 +126,8 @@ def without_cut_nuclei(field: AnnotatedField) -> AnnotatedField:
 
 def _by_lot(fields: list[AnnotatedField], share: float, rng: np.random.Generator) -> list[bool]:
     """Draw groups of near-duplicates until they make up the share, at most twice as much."""
-    from immunescape.segment.data import Field
-    from immunescape.segment.splits import near_duplicates
+    from immunescape.segment.learning.data import Field
+    from immunescape.segment.learning.splits import near_duplicates
 
     group = near_duplicates([Field(f.name, f.labels, f.picture) for f in fields])
     numbers, sizes = np.unique(group, return_counts=True)

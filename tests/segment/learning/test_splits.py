@@ -48,6 +48,25 @@ def test_fields_of_different_size_or_without_pictures_are_compared_too():
     assert near_duplicates([]).tolist() == []
 
 
+def test_one_field_in_finer_and_coarser_pixels_is_one_place():
+    """As a slide scanned at 20x and at 40x; half of it is another field."""
+    fine = pictures()[2]
+    coarse = fine.image.reshape(100, 2, 100, 2).mean(axis=(1, 3))
+    finer = np.kron(fine.labels, np.ones((3, 3), np.int32))
+    fields = [
+        *pictures()[:3],
+        Field("coarse", fine.labels[::2, ::2], coarse),
+        Field("fine", finer, fine.image.repeat(3, 0).repeat(3, 1)),
+        Field("wide", fine.labels[:100], fine.image[:100]),
+        Field("bare", fine.labels[::2, ::2]),
+        Field("other", scattered(40, (100, 100))),
+    ]
+    assert near_duplicates(fields).tolist() == [0, 1, 2, 2, 2, 5, 2, 7]
+    train, held = split_fields(fields[:5], 0.3, 0)
+    same = {"02", "coarse", "fine"}
+    assert same <= {f.name for f in train} or same <= {f.name for f in held}
+
+
 def test_a_split_never_parts_them():
     for seed in range(30):
         train, held = split_fields(pictures(), 0.2, seed)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
@@ -107,6 +107,7 @@ def test_nothing_on_either_side():
 labels = arrays(np.uint8, (6, 7), elements=st.integers(0, 5))
 
 
+@settings(deadline=None)
 @given(labels, labels)
 def test_split_one_way_is_merged_the_other_and_slow_counting_agrees(one, other):
     overlap = Overlap.of(one, other)
@@ -147,6 +148,7 @@ def test_middles_within_a_distance_are_paired_once():
     assert match_centroids(drawn_um, found_um[:0], 3.0) == Match(0, 2, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
 def test_as_many_are_paired_as_can_be(seed, count, other):
     rng = np.random.default_rng(seed)

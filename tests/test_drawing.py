@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from immunescape.drawing import (
     brush,
+    clip,
     drop_parts,
     enclose,
     extend,
@@ -74,6 +75,13 @@ def test_subtract_cuts_and_leaves_no_slivers():
     assert subtract(NOTHING, SQUARE).is_empty
     # two pieces where the cut goes through
     assert len(subtract(SQUARE, shapely.box(40, -1, 60, 101)).geoms) == 2
+
+
+def test_nothing_is_drawn_beyond_the_frame():
+    frame = shapely.box(0, 0, 50, 200)
+    assert clip(SQUARE, frame).equals(shapely.box(0, 0, 50, 100))
+    assert clip(line_along(path((-10, 5), (70, 5))), frame).length == 50
+    assert clip(shapely.MultiPolygon([shapely.box(50, 0, 90, 9)]), frame).is_empty
 
 
 def test_a_hole_lies_within_or_is_refused():

@@ -18,6 +18,7 @@ __all__ = [
     "SLIVER_UM2",
     "Part",
     "brush",
+    "clip",
     "drop_parts",
     "enclose",
     "extend",
@@ -144,6 +145,12 @@ def extend(shape: BaseGeometry, added: shapely.MultiPolygon) -> BaseGeometry:
             "Add extends a region: begin inside one; Freehand draws a region of its own"
         )
     return unite(shape, shapely.union_all(meets))
+
+
+def clip(shape: BaseGeometry, frame: shapely.Polygon) -> BaseGeometry:
+    """Return what of a region, or of lines, lies within the frame of the slide."""
+    within = shapely.intersection(shape, frame)
+    return _lines(within) if _is_line(shape) else _areas(within)
 
 
 def subtract(shape: BaseGeometry, area: BaseGeometry) -> BaseGeometry:

@@ -20,6 +20,7 @@ from immunescape.study import Study, read_study, write_study
 if TYPE_CHECKING:
     from immunescape.blocks import Progress
     from immunescape.napari.arrival import Arrivals
+    from immunescape.napari.autosave import Autosave
     from immunescape.panel import Panel
     from immunescape.slide import Slide
 
@@ -65,6 +66,7 @@ class Session:
         self.drawing.changed.connect(lambda _: self.annotations_changed.emit())
         self.origin_um = (0.0, 0.0)  # where x and y of the slide's origin lie in the viewer
         self.arrivals: Arrivals | None = None  # the slides of the viewer, to choose from
+        self.autosave: Autosave | None = None  # writes what is drawn and set
         self._inputs: Inputs | None = None
         self._out = self._usual_out = out
 
@@ -265,6 +267,9 @@ def finish(
     """
     if run:
         run_slide(inputs, out, study, progress=progress)
+    elif "edits" in {f.name for f in dataclasses.fields(Inputs)}:
+        # corrections made since wait to be applied: the result stands with those it was made with
+        inputs = dataclasses.replace(inputs, edits=None)
     progress("load", 0, 1)
     finished = load_finished(open_job(inputs, out, study))
     progress("load", 1, 1)
@@ -272,11 +277,17 @@ def finish(
 
 
 def default_out(slide: Path) -> Path:
-    """Return where results go by default: beside the slide, or at home where that is read-only."""
+    """Return where results go by default: beside the slide.
+
+    At home where that folder is read-only, or is the one in which the sample patient came.
+    """
     import os
 
+    from immunescape.cli.demo import sample_folder
+
     beside = slide.resolve().parent
-    if os.access(beside, os.W_OK):
+    shipped = (beside / "samples.csv").is_file() and beside == sample_folder().resolve()
+    if os.access(beside, os.W_OK) and not shipped:
         return beside / "immunescape-results"
     return Path.home() / "immunescape-results"
 

@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from immunescape.napari.arrival import Arrivals
+from immunescape.napari.autosave import Autosave
 from immunescape.napari.session import Session
 from immunescape.napari.step_widget import StepWidget, tell_error
 
@@ -62,6 +64,9 @@ class Workbench(QWidget):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self.session = Session(viewer)
+        self.autosave = Autosave(self.session, self)
+        self.session.annotations_changed.connect(self._show_drawn)
+        self.arrivals = Arrivals(self.session)
         self.panels: dict[str, StepWidget] = {}
         self.setMinimumWidth(_WIDTH)
         outer = QVBoxLayout(self)
@@ -136,6 +141,11 @@ class Workbench(QWidget):
         self.buttons[key].setChecked(True)
         return panel
 
+    def _show_drawn(self) -> None:
+        """Have the panel made that shows what was drawn, where there is something."""
+        if self.session.drawing.state.shapes:
+            self.panel("regions")
+
     def save_study(self) -> None:
         """Write the study, and say how the command line repeats the numbers."""
         if self.session.slide is None:
@@ -171,8 +181,10 @@ class Workbench(QWidget):
 
     def close_work(self) -> None:
         """Stop whatever is at work, and wait for it."""
+        self.arrivals.close_work()
         for panel in self.panels.values():
             panel.close_work()
+        self.autosave.close()
 
     def closeEvent(self, event: Any) -> None:
         """Leave nothing half-written behind."""

@@ -1,0 +1,370 @@
+"""The margin while its width is set: bands that follow the slider, and what of it is counted."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from napari.layers import Layer
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from immunescape.margin import GridMask, MarginParams, map_margin
+from immunescape.margin.preview import INNER, OUTER, MarginGround, margin_ground
+from immunescape.napari.colours import ROLE_COLOURS, rgba
+from immunescape.napari.panels._regions_latest import Latest
+from immunescape.napari.panels._regions_pen import segments_of
+from immunescape.params import help_texts, limits
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+    from immunescape.margin import MarginMap
+    from immunescape.napari.session import Session
+
+__all__ = ["PRESETS_UM", "MarginBox", "dashes"]
+
+PRESETS_UM = {40: "ImmunoProfile", 100: "the usual width", 360: "MSKCC melanoma", 500: "TIL-WG"}
+
+_MOST_UM = 600
+_BANDS, _LINES, _DASHES = "Margin bands", "Margin lines", "Outline not counted"
+_UNKNOWN_CELLS = 4_000_000
+_MOST_DASHES = 4000
+
+
+def dashes(lines: "BaseGeometry", dash_um: float) -> npt.NDArray[np.float64]:
+    """Return lines as dashes with gaps of the same length.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(n, 2, 2)`` starts and steps in ``(y, x)``, as napari's Vectors take them. Of very long
+        lines dashes are longer, so that there are never more than 4000 or so.
+    """
+    dash = max(dash_um, float(lines.length) / (2 * _MOST_DASHES))
+    found = [np.zeros((0, 2, 2))]
+    for line in shapely.get_parts(lines):
+        begin = np.arange(0, line.length, 2 * dash)
+        ends = np.minimum(begin + dash, line.length)
+        start, stop = (
+            shapely.get_coordinates(shapely.line_interpolate_point(line, at))
+            for at in (begin, ends)
+        )
+        found.append(np.stack([start, stop - start], axis=1)[:, :, ::-1])
+    return np.concatenate(found)
+
+
+class MarginBox(QWidget):
+    """Width of the margin with presets, its bands shown live, and its length in words.
+
+    Parameters
+    ----------
+    session
+        The session; ``study.margin.width_um`` is set when the slider is let go.
+    """
+
+    def __init__(self, session: "Session", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.ground: MarginGround | None = None
+        self.mapped: MarginMap | None = None
+        self._shown: dict[str, Any] = {}
+        self._find = Latest(_ground, self)
+        self._find.returned.connect(self._found)
+        self._count = Latest(_counted, self)
+        self._count.returned.connect(self._counted)
+        self._edges = Latest(_edges, self)
+        self._edges.returned.connect(self._edged)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(60)
+        self._soon.timeout.connect(self._ask)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addLayout(self._make_presets())
+        outer.addLayout(self._make_slider())
+        self.shows = QCheckBox("Show the bands")
+        self.shows.setChecked(True)
+        self.shows.setToolTip(
+            "Show inner and outer margin as they will be counted, and dashed what is no margin."
+        )
+        self.shows.toggled.connect(self.follow)
+        outer.addWidget(self.shows)
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        outer.addWidget(self.text)
+        self._tell()
+
+    def _make_presets(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Presets (µm)"))
+        self.presets: dict[int, QPushButton] = {}
+        for width, whose in PRESETS_UM.items():
+            button = QPushButton(str(width))
+            button.setToolTip(f"{width} µm on each side: {whose}")
+            button.clicked.connect(lambda _=False, width=width: self.set_width(float(width)))
+            row.addWidget(button)
+            self.presets[width] = button
+        return row
+
+    def _make_slider(self) -> QHBoxLayout:
+        text = help_texts(MarginParams)["width_um"]
+        span = limits(MarginParams)["width_um"]
+        row = QHBoxLayout()
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(int(span.min), _MOST_UM)
+        self.slider.setSingleStep(int(span.step))
+        self.slider.setToolTip(text)
+        self.spin = QDoubleSpinBox()
+        self.spin.setRange(span.min, span.max)
+        self.spin.setSingleStep(span.step)
+        self.spin.setDecimals(0)
+        self.spin.setSuffix(f" {span.unit}")
+        self.spin.setToolTip(text)
+        self.spin.setKeyboardTracking(False)
+        self.slider.valueChanged.connect(self._slid)
+        self.slider.sliderReleased.connect(lambda: self.set_width(float(self.slider.value())))
+        self.spin.valueChanged.connect(self.set_width)
+        row.addWidget(QLabel("Width"))
+        row.addWidget(self.slider, 1)
+        row.addWidget(self.spin)
+        return row
+
+    @property
+    def width_um(self) -> float:
+        """The width that is shown; the study's once the slider is let go."""
+        return float(self.spin.value())
+
+    def set_width(self, width_um: float) -> None:
+        """Set the width in the study, and have the areas counted."""
+        self._show_width(width_um)
+        self.session.set_step("margin", MarginParams(**_with(self.session, width_um)))
+        self._paint()
+        self._ask_count()
+
+    def _slid(self, value: int) -> None:
+        """Follow the slider: the picture only, until it is let go."""
+        if not self.slider.isSliderDown():
+            self.set_width(float(value))
+            return
+        self._show_width(float(value))
+        self.mapped = None
+        self._paint()
+
+    def _show_width(self, width_um: float) -> None:
+        for control, value in ((self.spin, width_um), (self.slider, round(width_um))):
+            control.blockSignals(True)
+            control.setValue(value)  # type: ignore[arg-type]
+            control.blockSignals(False)
+
+    # Following the session
+
+    def follow(self) -> None:
+        """Follow what was drawn, measured or set."""
+        self._show_width(self.session.study.margin.width_um)
+        if self.session.slide is None:
+            self.clear()
+            return
+        self._soon.start()
+
+    def clear(self) -> None:
+        """Show no margin."""
+        for latest in (self._find, self._count, self._edges):
+            latest.forget()
+        self.ground = self.mapped = None
+        for layer in self._shown.values():
+            if layer in self.session.viewer.layers:
+                self.session.viewer.layers.remove(layer)
+        self._shown = {}
+        self._tell()
+
+    def close_work(self, seconds: float = 60.0) -> None:
+        """Wait for what is at work, before the window goes."""
+        self._soon.stop()
+        for latest in (self._find, self._count, self._edges):
+            latest.wait(seconds)
+
+    def _ask(self) -> None:
+        if self.session.slide is None or not self.isVisible():
+            return
+        tumour = _tumour(self.session)
+        if tumour.is_empty:
+            self.clear()
+            return
+        drawing, study = self.session.drawing.state, self.session.study
+        tissue = _tissue(self.session)
+        self._find.ask(tissue, drawing, tumour, study.slide.site, study.margin)
+        self._ask_count()
+
+    def _ask_count(self) -> None:
+        self.mapped = None
+        finished, tumour = self.session.finished, _tumour(self.session)
+        if finished is None or tumour.is_empty or not self.isVisible():
+            self._count.forget()
+            self._tell()
+            return
+        study = self.session.study
+        source = "imported" if self.session.drawing.state.get("tumour") is tumour else "derived"
+        self._count.ask(
+            finished.measured, self.session.drawing.state, tumour, source, study.slide.site,
+            study.margin,
+        )  # fmt: skip
+        self._tell()
+
+    def _found(self, ground: MarginGround) -> None:
+        self.ground = ground
+        self._paint(lines=True)
+
+    def _counted(self, mapped: "MarginMap") -> None:
+        self.mapped = mapped
+        self._tell()
+
+    # The picture
+
+    def _paint(self, *, lines: bool = False) -> None:
+        ground = self.ground
+        self._tell()
+        if ground is None or not self.shows.isChecked():
+            for layer in self._shown.values():
+                layer.visible = False
+            return
+        layer = self._layer(_BANDS, "labels")
+        layer.data = ground.codes(self.width_um)
+        layer.scale = (ground.grid_um, ground.grid_um)
+        x, y = self.session.origin_um
+        layer.translate = (y + ground.grid_um / 2, x + ground.grid_um / 2)
+        layer.visible = True
+        self._edges.ask(ground, self.width_um)
+        if lines or _DASHES not in self._shown:
+            layer = self._layer(_DASHES, "vectors")
+            dash = max(max(ground.distance_um.shape) * ground.grid_um / 120, 3.0)
+            layer.data = dashes(ground.not_counted, dash)
+            layer.edge_width = self._line_um()
+        self._shown[_DASHES].visible = True
+
+    def _edged(self, told: tuple[MarginGround, "BaseGeometry"]) -> None:
+        ground, edges = told
+        if ground is not self.ground or not self.shows.isChecked():
+            return
+        layer = self._layer(_LINES, "vectors")
+        interface, ends = segments_of(ground.interface), segments_of(edges)
+        layer.data = np.concatenate([interface, ends])
+        colours = [rgba(ROLE_COLOURS["interface"])] * len(interface)
+        layer.edge_color = np.array([*colours, *[rgba("#ffffff", 0.8)] * len(ends)]).reshape(-1, 4)
+        layer.edge_width = self._line_um()
+        layer.visible = True
+
+    def _line_um(self) -> float:
+        return float(2.0 / max(self.session.viewer.scene.camera.zoom, 1e-9))
+
+    def _layer(self, name: str, kind: str) -> Any:
+        """Return one of our layers, made where it is not there; the active one stays."""
+        layers = self.session.viewer.layers
+        if (known := self._shown.get(name)) is not None and known in layers:
+            return known
+        meta: dict[str, Any] = {
+            "name": name,
+            "units": ("um", "um"),
+            "axis_labels": ("y", "x"),
+            "scale": (1.0, 1.0),
+            "translate": self.session.origin_um[::-1],
+        }
+        data: Any = np.zeros((0, 2, 2))
+        if kind == "labels":
+            data = np.zeros((2, 2), np.uint8)
+            meta["opacity"] = 0.35
+            meta["colormap"] = {
+                None: "transparent",
+                0: "transparent",
+                INNER: ROLE_COLOURS["inner_margin"],
+                OUTER: ROLE_COLOURS["outer_margin"],
+            }
+        else:
+            meta |= {"vector_style": "line", "edge_color": ROLE_COLOURS["analysed"]}
+        active = layers.selection.active
+        layer = Layer.create(data, meta, kind)
+        self._shown[name] = self.session.viewer.add_layer(layer)
+        if active is not None:
+            layers.selection.active = active
+        return layer
+
+    # In words
+
+    def _tell(self) -> None:
+        self.text.setText(self._words())
+
+    def _words(self) -> str:
+        if self.session.slide is None or _tumour(self.session).is_empty:
+            return "Draw the tumour, or take it from the cells: its margin is shown here."
+        if self.ground is None:
+            return "Looking for the margin …"
+        ground, width = self.ground, self.width_um
+        if ground.interface.is_empty:
+            return "The tumour has no margin within the analysed tissue."
+        words = [f"Margin of {width:g} µm on each side, {ground.length_mm:.2f} mm long."]
+        rest = float(ground.not_counted.length) / 1e3
+        at_frame = min(ground.at_frame_um / 1e3, rest)
+        if at_frame >= 0.005:
+            words.append(f"{at_frame:.2f} mm of the outline lies at the frame: not counted.")
+        if rest - at_frame >= 0.005:
+            words.append(
+                f"{rest - at_frame:.2f} mm lies at glass or at what was left out: not counted."
+            )
+        if self.mapped is not None:
+            areas = self.mapped.areas.areas_mm2
+            words.append(
+                f"Inner margin {areas['inner_margin']:.3f} mm², outer margin "
+                f"{areas['outer_margin']:.3f} mm², centre {areas['centre']:.3f} mm²."
+            )
+        elif self.session.finished is None:
+            words.append("Areas follow once the slide is measured: tissue is not known yet.")
+        else:
+            words.append("Counting areas …")
+        return " ".join(words)
+
+
+def _with(session: "Session", width_um: float) -> dict[str, Any]:
+    import dataclasses
+
+    return {**dataclasses.asdict(session.study.margin), "width_um": width_um}
+
+
+def _tumour(session: "Session") -> "BaseGeometry":
+    """Return the drawn tumour, else the one that the result derived from its cells."""
+    drawn = session.drawing.state.get("tumour")
+    if drawn.is_empty and session.finished is not None:
+        called = session.finished.shared.called
+        if called.tumour_source == "derived":
+            return called.tumour
+    return drawn
+
+
+def _tissue(session: "Session") -> Any:
+    """Return how to get the tissue: what was measured, else the frame on a grid that is light."""
+    if session.finished is not None:
+        return session.finished.measured.counted_tissue
+    assert session.slide is not None
+    height, width = (n * session.slide.pixel_size_um for n in session.slide.shape)
+    grid_um = max(2.0, float(np.sqrt(height * width / _UNKNOWN_CELLS)))
+    return lambda: GridMask.whole((width, height), grid_um)
+
+
+def _ground(tissue: Any, *rest: Any) -> MarginGround:
+    return margin_ground(tissue(), *rest)
+
+
+def _counted(measured: Any, *rest: Any) -> "MarginMap":
+    return map_margin(measured.counted_tissue(), *rest)
+
+
+def _edges(ground: MarginGround, width_um: float) -> tuple[MarginGround, "BaseGeometry"]:
+    return ground, ground.edges(width_um)

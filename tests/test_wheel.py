@@ -37,6 +37,7 @@ def test_the_wheel_holds_weights_samples_and_nothing_else(wheel):
     assert "immunescape/segment/weights/compact.safetensors" in names
     assert "immunescape/sample_images/samples.csv" in names
     assert "immunescape/py.typed" in names
+    assert "immunescape/napari/napari.yaml" in names
     tops = {name.split("/")[0] for name in names}
     assert len(tops) == 2 and "immunescape" in tops
     assert wheel.stat().st_size < 45e6

@@ -19,7 +19,7 @@ def gui(path: Path | None = None, /) -> int:
     path
         A slide, or the folder of a result, to begin with.
     """
-    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+    if missing := [name for name in _NEEDED if not _installed(name)]:
         print(
             f'immunescape: {missing[0]} is not installed; pip install "immunescape[all]" brings '
             "the window, the other commands work without it",
@@ -32,3 +32,10 @@ def gui(path: Path | None = None, /) -> int:
 
     show(path)
     return 0
+
+
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -25,6 +25,7 @@ def make_window(path: Path | None = None) -> Any:
     from napari.layers import Layer
 
     import napari
+    from immunescape.napari.drops import take_drops
     from immunescape.napari.layers import layers_of_result
     from immunescape.napari.preferences import prefer_own_reader, read_preferences
     from immunescape.napari.reading import is_result, slide_data
@@ -37,7 +38,7 @@ def make_window(path: Path | None = None) -> Any:
     viewer.scale_bar.visible = True
     prefer_own_reader()
     read_preferences().use_cache()
-    workbench_of(viewer)
+    take_drops(viewer, workbench_of(viewer))
     for layer in layers:
         viewer.add_layer(Layer.create(*layer))
     viewer.reset_view()

@@ -1,0 +1,66 @@
+"""Slides and result folders dropped on the window open at once, without a question."""
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QWidget
+
+from immunescape.napari.reading import find_reader
+
+__all__ = ["Drops", "take_drops"]
+
+
+class Drops(QObject):
+    """Takes what is ours of what is dropped; the rest goes the way it always goes.
+
+    napari asks which reader to use wherever more than one takes a file, and for every folder.
+
+    Parameters
+    ----------
+    viewer
+        The viewer to open things in.
+    target
+        The part of the window that things are dropped on.
+    """
+
+    def __init__(self, viewer: Any, target: QWidget) -> None:
+        super().__init__(target)
+        self._viewer = viewer
+        target.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Open a drop of slides and results; anything else is let through."""
+        if event is None or event.type() != QEvent.Type.Drop or not event.mimeData().hasUrls():
+            return False
+        urls = event.mimeData().urls()
+        paths = [Path(u.toLocalFile()) for u in urls if u.isLocalFile()]
+        if len(paths) != len(urls) or not all(find_reader(str(p)) for p in paths):
+            return False
+        event.acceptProposedAction()
+        for path in paths:
+            self._viewer.open(path, plugin="immunescape")
+        return True
+
+
+def take_drops(viewer: Any, inside: QWidget) -> Drops | None:
+    """Open slides and results that are dropped on a viewer's window.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    inside
+        Any widget in its window, such as a dock.
+
+    Returns
+    -------
+    Drops or None
+        What takes the drops; the one that is there already, or None if nothing in the window
+        takes drops.
+    """
+    for part in inside.window().findChildren(QWidget):
+        if type(part).__name__ == "QtViewer" and part.acceptDrops():
+            there = part.findChildren(Drops)
+            return there[0] if there else Drops(viewer, part)
+    return None

@@ -24,6 +24,7 @@ _WHISKER = 1.1
 _HEADROOM = 1.6
 _MOST_UPRIGHT = 12
 _ROOM = 15.0
+_THICK = 0.78
 _GROUPS = (
     ("tumour", True, "tumour,\ntouching CD8"),
     ("tumour", False, "tumour,\nnot touching"),
@@ -138,13 +139,13 @@ def draw_profile(
             textcoords="offset points", ha="center", va="bottom", fontsize=_SMALL_PT,
             color=look.ink, rotation=0 if len(shown) <= _MOST_UPRIGHT else 90, in_layout=False,
         )  # fmt: skip
-    axes.set_xlabel("distance to the margin, µm (negative: inside)")
+    axes.set_xlabel("µm from the margin (negative: inside)")
     axes.set_ylabel(f"{who} per mm²")
     whole = f"{counts.sum():.0f} cells in {three_digits(areas.sum())} mm²"
     digits = len(f"{counts.max():.0f}") if len(shown) > _MOST_UPRIGHT else 2
     _title(
         axes, look, f"{who} by distance: {whole}",
-        f"above each bar: n; lines: 95 % interval; grey: margin, {width_um:g} µm each side",
+        f"on top: n; lines: 95 % interval; grey: margin, ±{width_um:g} µm",
         above_pt=2.0 + 5.0 * digits,
     )  # fmt: skip
     bars = []
@@ -267,12 +268,12 @@ def draw_contacts(
             (0.0, value, negative, "PD-L1−"), (value, 100 - value, positive, "PD-L1+"),
         ):  # fmt: skip
             axes.barh(
-                y, width, 0.62, left=start, color=colour, edgecolor="#000000", linewidth=0.6,
+                y, width, _THICK, left=start, color=colour, edgecolor="#000000", linewidth=0.6,
                 zorder=2,
             )  # fmt: skip
             if width > _ROOM:
                 axes.text(
-                    start + 2 if start == 0 else 98, y - 0.18, label, fontsize=_SMALL_PT, zorder=4,
+                    start + 2 if start == 0 else 98, y - 0.2, label, fontsize=_SMALL_PT, zorder=4,
                     color="#000000", ha="left" if start == 0 else "right", va="center",
                 )  # fmt: skip
             part = "negative" if start == 0 else "positive"
@@ -283,12 +284,12 @@ def draw_contacts(
             if part == "negative":
                 text += _ends(row, None)
             ends = (low, high) if part == "negative" else (100 - high, 100 - low)
-            box = (start, start + width, y - 0.31, y + 0.31)
+            box = (start, start + width, y - _THICK / 2, y + _THICK / 2)
             bars.append(Bar(pick, box, width, *ends, cells, text))
-        axes.hlines(y, low, high, color="#000000", lw=_WHISKER + 0.5, zorder=3)
+        axes.hlines(y + 0.08, low, high, color="#000000", lw=_WHISKER + 0.5, zorder=3)
         gates = [100 * float(row[c]) for c in ("gate_low_value", "gate_high_value")]
         if np.isfinite(gates).all():
-            axes.plot(gates, [y + 0.22] * 2, "|", color="#000000", ms=5, mew=1.2, zorder=3)
+            axes.plot(gates, [y + 0.27] * 2, "|", color="#000000", ms=5, mew=1.2, zorder=3)
         _beside(axes, look, 100.0, y, f"{percent(row['value'])}\n{n} of {known}")
     axes.set_yticks(range(len(_GROUPS)), [label for _, _, label in _GROUPS])
     axes.set_ylim(len(_GROUPS) - 0.5, -0.6)

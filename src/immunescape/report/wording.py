@@ -18,6 +18,7 @@ __all__ = [
     "marker_title",
     "n_text",
     "neighbourhood_text",
+    "p_text",
     "region_title",
     "row_title",
     "unconfirmed",
@@ -33,7 +34,7 @@ METRIC_TITLES = {
     "cd8_margin_to_centre_ratio": "density, margin / centre",
     "tumour_proportion_score": "tumour proportion score",
     "combined_positive_score": "combined positive score",
-    "pdl1_all_cells_score": "PD-L1 score of all cells",
+    "pdl1_all_cells_score": "PD-L1 score (not CPS)",
     "membrane_to_cytoplasm_ratio": "membrane / cytoplasm",
     "sox10_cd8_conflict_count": "SOX10+ CD8+ (conflict)",
     "s100_only_count": "S100+ SOX10-",
@@ -79,11 +80,11 @@ def marker_title(marker: str) -> str:
     Examples
     --------
     >>> marker_title("cd8"), marker_title("pdl1@non_tumour")
-    ('CD8', 'PD-L1 on non tumour cells')
+    ('CD8', 'PD-L1 on non-tumour cells')
     """
     key, _, parent = marker.partition("@")
     title = TITLES.get(key, key.upper())
-    return f"{title} on {parent.replace('_', ' ')} cells" if parent else title
+    return f"{title} on {parent.replace('_', '-')} cells" if parent else title
 
 
 def neighbourhood_text(neighbourhood: str) -> str:

@@ -47,11 +47,10 @@ class FigureBox(QWidget):
         self._hint = hint
         self.told = QLabel(hint)
         self.told.setWordWrap(True)
-        self.told.setMinimumHeight(2 * self.told.fontMetrics().lineSpacing() + 2)
+        self.told.setMinimumHeight(3 * self.told.fontMetrics().lineSpacing() + 2)
         self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
-        box.addWidget(self.told)
         row = QHBoxLayout()
-        row.addStretch(1)
+        row.addWidget(self.told, 1)
         self.copy_button = _button(row, "Copy", "Put this figure on the clipboard as a picture.")
         self.copy_button.clicked.connect(self.canvas.copy)
         self.save_button = _button(row, "Save …", "Save this figure as SVG or PNG.")
@@ -91,5 +90,5 @@ class FigureBox(QWidget):
 def _button(row: QHBoxLayout, text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
-    row.addWidget(button)
+    row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
     return button

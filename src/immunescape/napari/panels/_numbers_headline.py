@@ -86,8 +86,8 @@ class HeadlineCard(QFrame):
         if summary is None:
             return
         row = self.row()
-        where = html.escape(region_title(self.region))
-        shown = html.escape(value_text(row))
+        where = _html(region_title(self.region))
+        shown = _html(value_text(row))
         what = "of the tumour cells touching CD8 are PD-L1-negative"
         if row["value"] != row["value"]:
             what = "PD-L1-negative fraction of the tumour cells touching CD8"
@@ -105,7 +105,7 @@ class HeadlineCard(QFrame):
             f"margin {width:g} µm each side" if width == width else "no margin on this slide"
         )
         parts.append(f"tumour region {source}" if source == source else "no tumour region")
-        self.basis.setText(html.escape("; ".join(filter(None, parts))) + ".")
+        self.basis.setText(_html("; ".join(filter(None, parts))) + ".")
         self.doubt.setText(self._doubts(row))
 
     def row(self) -> dict[Any, Any]:
@@ -124,15 +124,15 @@ class HeadlineCard(QFrame):
         gates, rest = unconfirmed(row)
         lines = []
         if not bool(row["evaluable"]):
-            lines.append(f"<b>Not evaluable:</b> {html.escape(rest)}.")
+            lines.append(f"<b>Not evaluable:</b> {_html(rest)}.")
             rest = ""
         who = row["reviewed_by"]
         if gates:
-            lines.append(f"<b>Gates nobody confirmed:</b> {html.escape(', '.join(gates))}.")
+            lines.append(f"<b>Gates nobody confirmed:</b> {_html(', '.join(gates))}.")
         elif who == who and who:
-            lines.append(f"Gates confirmed by {html.escape(str(who))}.")
+            lines.append(f"Gates confirmed by {_html(str(who))}.")
         if rest:
-            lines.append(html.escape(rest) + ".")
+            lines.append(_html(rest) + ".")
         marked = f"border-left: 3px solid {_DOUBT}; padding-left: 6px"
         self.doubt.setStyleSheet(marked if gates or not bool(row["evaluable"]) else "")
         self.doubt.setVisible(bool(lines))
@@ -157,11 +157,20 @@ class WarningsBox(QFrame):
 
     def show_warnings(self, warnings: tuple[str, ...]) -> None:
         """Show the warnings of a result; without any the box is hidden."""
-        lines = "".join(f"<li>{html.escape(text)}</li>" for text in warnings)
+        lines = "".join(f"<li>{_html(text)}</li>" for text in warnings)
         title = f"{len(warnings)} warning{'s' if len(warnings) != 1 else ''}"
         style = "margin:0; -qt-list-indent:0; margin-left:12px"
         self.text.setText(f"<b>{title}</b><ul style='{style}'>{lines}</ul>")
         self.setVisible(bool(warnings))
+
+
+def _html(text: str) -> str:
+    """Return text for a label: regions in words, a number and its unit on one line."""
+    for name in REGION_NAMES:
+        text = text.replace(name, name.replace("_", " "))
+    for unit in ("µm", "%", "mm²"):
+        text = text.replace(f" {unit}", f"\u00a0{unit}")
+    return html.escape(text)
 
 
 def _label(box: QVBoxLayout) -> QLabel:

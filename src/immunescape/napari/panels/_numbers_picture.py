@@ -30,12 +30,16 @@ def legend_of(viewer: Any) -> list[tuple[str, str]]:
         if not layer.visible:
             continue
         if facts.get("channel"):
-            red, green, blue = (round(255 * float(c)) for c in layer.colormap.colors[-1][:3])
-            entries.append((layer.name, f"#{red:02x}{green:02x}{blue:02x}"))
+            entries.append((layer.name, _hex(layer.colormap.colors[-1])))
         elif facts.get("legend"):
             entries += list(facts["legend"])
         elif facts.get("labels") == "cells" and _by_phenotype(layer):
-            entries += [(PHENOTYPE_TITLES[p], colour) for p, colour in PHENOTYPE_COLOURS.items()]
+            there = set(layer.features["phenotype"])
+            entries += [
+                (PHENOTYPE_TITLES[p], c) for p, c in PHENOTYPE_COLOURS.items() if p in there
+            ]
+        elif layer.__class__.__name__ == "Shapes" and facts.get("role") and len(layer.data):
+            entries.append((layer.name, _hex(layer.edge_color[0])))
     return list(dict.fromkeys(entries))
 
 
@@ -88,9 +92,14 @@ def _placed(
     return places, y + line + _PAD // 2
 
 
+def _hex(colour: Any) -> str:
+    red, green, blue = (round(255 * float(c)) for c in colour[:3])
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
 def _by_phenotype(layer: Any) -> bool:
     colours = layer.colormap
-    if not isinstance(colours, ClassColours):
+    if not isinstance(colours, ClassColours) or "phenotype" not in layer.features:
         return False
     fresh = ClassColours([0], list(PHENOTYPE_COLOURS.values()))
     return np.array_equal(colours._palette, fresh._palette)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SummaryModel", "SummaryTable"]
 
-_COLUMNS = ("what", "region", "value", "95 % interval", "n")
-_WHAT, _REGION, _VALUE, _INTERVAL, _N = range(len(_COLUMNS))
+_COLUMNS = ("what", "value", "95 % interval; n")
+_WHAT, _VALUE, _REST = range(len(_COLUMNS))
+_WIDTHS = (None, 92, 112)
 
 
 class SummaryModel(QAbstractTableModel):
@@ -43,10 +44,10 @@ class SummaryModel(QAbstractTableModel):
         super().__init__(parent)
         self._rows: list[tuple[tuple[str, ...], str]] = []
 
-    def show_rows(self, table: pd.DataFrame) -> None:
-        """Show other rows."""
+    def show_rows(self, table: pd.DataFrame, *, region: bool = False) -> None:
+        """Show other rows, with the name of their region where it is not the same for all."""
         self.beginResetModel()
-        self._rows = [_shown(row) for row in table.to_dict("records")]
+        self._rows = [_shown(row, region=region) for row in table.to_dict("records")]
         self.endResetModel()
 
     def rowCount(self, parent: Any = QModelIndex()) -> int:
@@ -118,12 +119,18 @@ class SummaryTable(QWidget):
         self.view = QTableView()
         self.view.setModel(self.model)
         self.view.setToolTip("Point at a row for all that belongs to it.")
-        self.view.setMinimumHeight(220)
+        self.view.setMinimumHeight(300)
         self.view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.view.setWordWrap(True)
         self.view.verticalHeader().hide()
         header = self.view.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(_WHAT, QHeaderView.ResizeMode.Stretch)
+        for k, width in enumerate(_WIDTHS):
+            if width is not None:
+                self.view.setColumnWidth(k, width)
+        lines = 3 * self.view.fontMetrics().lineSpacing() + 6
+        self.view.verticalHeader().setDefaultSectionSize(lines)
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         box.addWidget(self.view)
 
     def show_summary(self, summary: pd.DataFrame | None) -> None:
@@ -144,22 +151,20 @@ class SummaryTable(QWidget):
         if not self.radii.isChecked():
             near = table["neighbourhood"]
             table = table[near.isna() | near.isin(["", "contact"])]
-        self.model.show_rows(table)
-        self.view.setColumnHidden(_REGION, bool(region))
+        self.model.show_rows(table, region=not region)
 
 
-def _shown(row: "Mapping[Any, Any]") -> tuple[tuple[str, ...], str]:
+def _shown(row: "Mapping[Any, Any]", *, region: bool) -> tuple[tuple[str, ...], str]:
     """Return what a row shows by column, and all of it in lines."""
     where, what = region_title(str(row["region"])), row_title(row)
-    texts = (what, where, value_text(row), interval_text(row), n_text(row))
-    lines = [f"{what}, {where}: {texts[_VALUE]}", texts[_N]]
-    if texts[_INTERVAL]:
-        lines.append(
-            f"95 % interval {texts[_INTERVAL]} ({str(row['ci_method']).replace('_', ' ')})"
-        )
+    value, interval, n = value_text(row), interval_text(row), n_text(row)
+    near = "\n".join(filter(None, (interval, n)))
+    lines = [f"{what}, {where}: {value}", n]
+    if interval:
+        lines.append(f"95 % interval {interval} ({str(row['ci_method']).replace('_', ' ')})")
     if gates := gates_text(row):
         lines.append(f"at both ends of the PD-L1 gate {gates}")
     lines.append(p_text(row))
     reason = row["reason"]
     lines.append("" if reason != reason else str(reason))
-    return texts, "\n".join(filter(None, lines))
+    return (f"{what}, {where}" if region else what, value, near), "\n".join(filter(None, lines))

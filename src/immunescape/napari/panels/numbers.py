@@ -63,11 +63,9 @@ class NumbersPanel(StepWidget):
         self.headline = HeadlineCard()
         self.headline.region_changed.connect(self._show_region)
         self.warnings = WarningsBox()
-        self._column.addWidget(self.headline)
-        self._column.addWidget(self.warnings)
-        self._heading("Cell by cell")
         self.steps = CellSteps(session, self.chosen)
-        self._column.addWidget(self.steps)
+        for widget in (self.headline, self.steps, self.warnings):
+            self._column.addWidget(widget)
         self._make_figures()
         self._heading("All numbers")
         self.table = SummaryTable()
@@ -243,7 +241,7 @@ class NumbersPanel(StepWidget):
         self.chosen.show({CHOSEN: finished.cells.labels[mask]})
         if self.camera.isChecked():
             self.chosen.go_to(mask)
-        self.session.message.emit(f"{int(np.count_nonzero(mask))} cells outlined: {bar.text}")
+        self.session.message.emit(f"{int(np.count_nonzero(mask))} cells outlined")
 
     def ask_tables(self) -> None:
         """Ask for a folder, and copy the tables there."""

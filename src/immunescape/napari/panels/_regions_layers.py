@@ -20,26 +20,12 @@ if TYPE_CHECKING:
 
     from immunescape.napari.session import Session
 
-__all__ = ["DrawnLayers", "rings_of"]
+__all__ = ["DrawnLayers"]
 
 _LINE_PX = 2.5
 _HOLE_OPACITY = 0.6
 _EDITING = ("select", "direct", "vertex_insert", "vertex_remove")
 _NOTHING = shapely.MultiPolygon()
-
-
-def rings_of(geometry: "BaseGeometry") -> tuple[list[Any], list[str]]:
-    """Return the outlines of a geometry as closed paths ``(y, x)``, and the part of each.
-
-    As filled polygons napari would cut them into triangles, which holds the window for seconds
-    where an outline has thousands of corners; a path of as many takes hundredths.
-    """
-    data, kinds, parts = shapes_of(geometry)
-    closed = [
-        np.concatenate([ring, ring[:1]]) if kind == "polygon" else ring
-        for ring, kind in zip(data, kinds, strict=True)
-    ]
-    return closed, parts
 
 
 class DrawnLayers(QObject):
@@ -139,8 +125,8 @@ class DrawnLayers(QObject):
         return layer
 
     def _write(self, role: str, geometry: "BaseGeometry") -> None:
-        layer, data = self._layers[role], rings_of(geometry)
-        rings, parts = data
+        layer = self._layers[role]
+        outlines, kinds, parts = shapes_of(geometry)
         colour = rgba(ROLE_COLOURS[role])
         self._writing = True
         try:
@@ -150,11 +136,11 @@ class DrawnLayers(QObject):
             layer.current_edge_color = ROLE_COLOURS[role]
             layer.current_face_color = [0, 0, 0, 0]
             layer.current_edge_width = self.line_um
-            if rings:
+            if outlines:
                 fainter = rgba(colour, _HOLE_OPACITY)
                 layer.add(
-                    rings,
-                    shape_type="path",
+                    outlines,
+                    shape_type=kinds,
                     edge_width=self.line_um,
                     edge_color=[fainter if part == HOLE else colour for part in parts],
                     face_color=[[0.0, 0.0, 0.0, 0.0]],

@@ -11,6 +11,7 @@ The order on one slide: lineage gates on all cells, phenotypes without a place, 
     calls = call_phenotypes(cells, gates, inside_tumour=inside)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,6 +71,7 @@ def call_phenotypes(
     *,
     inside_tumour: Mask | None = None,
     imported: ImportedCalls | None = None,
+    by_hand: Mapping[str, Mapping[int, str]] | None = None,
 ) -> Calls:
     """Say what each cell is and for which markers it is positive.
 
@@ -90,6 +92,12 @@ def call_phenotypes(
         then rules that ask for a place are left out.
     imported
         Calls made elsewhere. They go before gates, and an imported phenotype before the rules.
+    by_hand
+        Single cells that a person called otherwise: for a marker, by label, ``positive``,
+        ``negative`` or ``missing``; for ``phenotype`` one of the phenotypes. They go before all
+        else. The rules judge a cell by its marker as it was set, unless its phenotype was set
+        too; which rules are used follows from the other cells. A marker without gate or
+        imported calls cannot be set.
     """
     columns: dict[str, pd.Series[bool]] = {}
     for gate in gates:
@@ -99,13 +107,19 @@ def call_phenotypes(
         assert imported is not None
         columns[marker] = imported.frame[f"{marker}_positive"].reset_index(drop=True)
     calls = {m: _trivalent(column) for m, column in columns.items()}
-    for marker in COCKTAIL:
-        if marker not in calls and "s100_sox10" in calls:
-            calls[marker] = calls["s100_sox10"]
+    stands_for_both = [m for m in COCKTAIL if m not in calls and "s100_sox10" in calls]
+    for marker in stands_for_both:
+        calls[marker] = calls["s100_sox10"]
     ungated = frozenset(m for m, call in calls.items() if len(call) and (call < 0).all())
     usable, dropped = applicable(
         rules, frozenset(calls), placed=inside_tumour is not None, ungated=ungated
     )
+    for marker in columns:
+        if by_hand and marker in by_hand:
+            calls[marker] = _set_by_hand(calls[marker], marker, by_hand, cells)
+            columns[marker] = _nullable(calls[marker])
+    for marker in stands_for_both:
+        calls[marker] = calls["s100_sox10"]
     callable_phenotypes = frozenset(r.phenotype for r in usable) | {"other"}
     if imported is not None and imported.has_phenotype:
         phenotype = imported.frame["phenotype"].to_numpy(dtype=object)
@@ -114,6 +128,9 @@ def call_phenotypes(
     else:
         phenotype = decide(usable, calls, inside_tumour, len(cells))
         tumour_or_not = decide(_either(usable, "other", "tumour"), calls, inside_tumour, len(cells))
+    set_rows, words = _rows_by_hand("phenotype", by_hand, cells)
+    phenotype, tumour_or_not = phenotype.copy(), tumour_or_not.copy()
+    phenotype[set_rows], tumour_or_not[set_rows] = words, words
     known = cells.with_columns(
         {
             "phenotype": pd.array(phenotype, dtype="str"),
@@ -124,7 +141,7 @@ def call_phenotypes(
     )
     for marker, trivalent in _apart(known, gates).items():
         if marker not in columns:
-            columns[marker] = _nullable(trivalent)
+            columns[marker] = _nullable(_set_by_hand(trivalent, marker, by_hand, cells))
     none = np.full(len(cells), -1, dtype=np.int8)
     sox10, s100, cd8 = (calls.get(m, none) for m in ("sox10", "s100", "cd8"))
     conflict = (sox10 == 1) & (cd8 == 1)
@@ -135,7 +152,9 @@ def call_phenotypes(
     else:
         as_if = calls | {"s100": np.where(may_be, 1, s100), "sox10": np.where(may_be, 0, sox10)}
         kind = decide(_either(usable, "tumour", "other"), as_if, inside_tumour, len(cells))
+        of_set = may_be[set_rows] & np.isin(phenotype[set_rows].astype(str), ("other", "unknown"))
         may_be &= kind != "tumour"
+        may_be[set_rows] = of_set
     elsewhere = int(s100_only.sum())
     positives = {f"{marker}_positive": column.array for marker, column in columns.items()}
     table = known.with_columns(
@@ -158,6 +177,29 @@ def call_phenotypes(
 def _either(rules: tuple[Rule, ...], most: str, apart: str) -> tuple[Rule, ...]:
     """Return rules that tell one phenotype from all others, which get the name `most`."""
     return tuple(r if r.phenotype == apart else replace(r, phenotype=most) for r in rules)
+
+
+def _rows_by_hand(
+    key: str, by_hand: Mapping[str, Mapping[int, str]] | None, cells: CellTable
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.object_]]:
+    """Return the rows of the cells that were called by hand, and what they were called."""
+    named = (by_hand or {}).get(key, {})
+    if not named:  # the usual case: no index of the cells is made
+        return np.zeros(0, np.intp), np.zeros(0, object)
+    rows = cells.frame.index.get_indexer(pd.Index(list(named), dtype=np.int64))
+    there = rows >= 0
+    return rows[there], np.array(list(named.values()), dtype=object)[there]
+
+
+def _set_by_hand(
+    call: Trivalent, marker: str, by_hand: Mapping[str, Mapping[int, str]] | None, cells: CellTable
+) -> Trivalent:
+    rows, words = _rows_by_hand(marker, by_hand, cells)
+    if not len(rows):
+        return call
+    changed = call.copy()
+    changed[rows] = np.where(words == "positive", 1, np.where(words == "negative", 0, -1))
+    return changed
 
 
 def _counted(count: int, what: str) -> tuple[str, ...]:

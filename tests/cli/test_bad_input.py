@@ -334,6 +334,31 @@ def lineage_marker_is_gated_by_phenotype(f):
     return [write_slide(f), "--labels", write_labels(f), "--gate", "cd8@tumour=fixed:3"]
 
 
+# --- corrections ---------------------------------------------------------------------------------
+
+
+def with_edits(f: Path, rows: str) -> list[object]:
+    header = "time,user,action,x_um,y_um,before,after,reason\n"
+    edits = write(f / "edits.csv", header + rows)
+    return [write_slide(f), "--labels", write_labels(f), "--edits", edits]
+
+
+@case("absent.csv does not exist; pass an existing file with --edits")
+def corrections_are_missing(f):
+    return [write_slide(f), "--labels", write_labels(f), "--edits", f / "absent.csv"]
+
+
+@case("edits.csv, line 2: the action 'paint' is unknown; give one of call")
+def corrections_have_an_unknown_action(f):
+    return with_edits(f, "2026-01-01T00:00:00.000000Z,,paint,1,1,,,\n")
+
+
+@case("edits.csv, line 1:")
+def corrections_are_another_table(f):
+    path = write(f / "edits.csv", "label,phenotype\n1,tumour\n")
+    return [write_slide(f), "--labels", write_labels(f), "--edits", path]
+
+
 # --- parameters and places -----------------------------------------------------------------------
 
 

@@ -54,6 +54,7 @@ def run(
     labels: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())] = (),
     labels_are: LabelsAre = None,
     calls: Path | None = None,
+    edits: Path | None = None,
     pixel_size_um: PixelSize = None,
     channel_names: ChannelNames = None,
     scene: Scene = None,
@@ -102,6 +103,9 @@ def run(
         and cells.
     calls
         Table of calls made elsewhere, in place of the gates.
+    edits
+        Corrections made by hand, as ``edits.csv`` of a result holds them: calls of single cells,
+        cells merged, cut or removed. Without it those in the folder of the result are replayed.
     gate
         A gate of your own, such as ``pdl1@tumour=fixed:3.6`` or ``cd8=otsu``; may be repeated.
     gates
@@ -159,8 +163,8 @@ def run(
     )
     sweeps = tuple(parse_sweep(text, chosen) for text in sweep)
     inputs = Inputs(
-        slide=slide, annotations=annotations, labels=labels, calls=calls, control=control,
-        study=study,
+        slide=slide, annotations=annotations, labels=labels, calls=calls, edits=edits,
+        control=control, study=study,
     )  # fmt: skip
     with show_progress(quiet=quiet) as progress:
         result = run_slide(

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from immunescape.blocks import Progress, silent
 from immunescape.margin import (
     GridMask,
@@ -23,6 +25,12 @@ from immunescape.pipeline.alternatives import (
 )
 from immunescape.pipeline.calling import Called, ToCall
 from immunescape.pipeline.control import ControlSlide
+from immunescape.pipeline.corrections import (
+    Unedited,
+    correction_record,
+    correction_warnings,
+    without_corrections,
+)
 from immunescape.pipeline.proposals import proposal_shapes, proposals_table
 from immunescape.pipeline.shared import Shared, call_together
 from immunescape.pipeline.touching import Touching
@@ -41,9 +49,13 @@ from immunescape.spatial import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
     import pandas as pd
 
     from immunescape.cells import CellTable
+    from immunescape.io.edits import Edit
     from immunescape.panel import Panel
     from immunescape.pipeline.measured import Measured
     from immunescape.study import Study
@@ -72,6 +84,8 @@ def analyse(
     annotations: Regions | None = None,
     *,
     calls: Path | None = None,
+    edits: "Sequence[Edit]" = (),
+    unedited: Unedited | None = None,
     contacts: "pd.DataFrame | None" = None,
     growth: "Mapping[float, pd.DataFrame] | None" = None,
     shared: Shared | None = None,
@@ -92,6 +106,10 @@ def analyse(
         no gate is taken from them.
     calls
         Table of calls made elsewhere, in place of gates.
+    edits
+        Calls of single cells that a person corrected; no gate is fitted on them.
+    unedited
+        The slide before its labels were corrected, for the table of sensitivity.
     contacts
         Pairs of cells in contact, where they are known already; found from the labels otherwise.
     growth
@@ -107,12 +125,12 @@ def analyse(
     Returns
     -------
     SlideResult
-        Without provenance. A slide without cells or without a tumour has all its tables, and
-        what cannot be judged says why.
+        Its provenance tells of corrections alone. A slide without cells or without a tumour has
+        all its tables, and what cannot be judged says why.
     """
     annotations = annotations or Regions()
     measured = dataclasses.replace(measured, exclude_proposed=study.quality.exclude)
-    slide = ToCall(measured, annotations, calls)
+    slide = ToCall.of(measured, annotations, calls, edits, unedited)
     if shared is None:
         (shared,) = call_together([slide], study)
     called = shared.called
@@ -140,6 +158,9 @@ def analyse(
         slide, called, margin, cells, shared.otherwise, growth or {}, missing, bandwidths
     )
     others = tuple(alternatives(judged, study)) if asked else ()
+    if asked and shared.uncorrected is not None:
+        lacking = _missing(measured.panel, shared.uncorrected)
+        others += (without_corrections(slide, shared.uncorrected, lacking, study),)
     in_control = control_positives(cells, control_mask(annotations, cells.points_um))
     standing = _standing(study, called, missing, in_control, control)
     unproven = unproven_stains(
@@ -176,12 +197,19 @@ def analyse(
         "quality": proposals_table(measured, kept, cells),
         "gates": gate_table(called.gates, cells),
     }
+    outcomes = (*measured.corrected.outcomes, *called.by_hand.outcomes(called.markers))
+    outcomes = tuple(sorted(outcomes, key=lambda outcome: outcome.edit.time))
+    edited = measured.corrected.labels | called.by_hand.labels(called.markers)
     return SlideResult(
         name=measured.name,
-        cells=_in_order(cells.with_columns({"edited": False}), measured),
+        cells=_in_order(
+            cells.with_columns({"edited": np.isin(cells.labels, list(edited))}), measured
+        ),
         shapes=Regions({**margin.regions.shapes, **proposal_shapes(measured)}),
         tables=tables,
+        provenance={"corrections": correction_record(outcomes)} if outcomes else {},
         warnings=(
+            *correction_warnings(outcomes),
             *called.warnings,
             *margin.warnings,
             *_conflicts(cells),
@@ -199,8 +227,9 @@ def _missing(panel: "Panel", called: Called) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for marker in EXPECTED_MARKERS:
         stain = panel.standing_for(marker)
-        column = f"{stain.marker if stain else marker}_positive"
-        if column in cells and bool(cells[column].notna().any()):
+        key = stain.marker if stain else marker
+        column = f"{key}_positive"
+        if column in cells and bool(cells[column].notna().to_numpy()[~_set(called, key)].any()):
             continue
         if called.phenotypes_given and marker != "pdl1":
             continue
@@ -209,6 +238,11 @@ def _missing(panel: "Panel", called: Called) -> dict[str, str]:
             f"the panel lacks {title}" if stain is None else f"{title} has no gate on this slide"
         )
     return reasons
+
+
+def _set(called: Called, marker: str) -> "npt.NDArray[np.bool_]":
+    """Tell for each cell whether a person set the marker: that is no gate, nor its absence."""
+    return np.isin(called.calls.cells.labels, list(called.by_hand.calls.get(marker, ())))
 
 
 def _standing(

@@ -2,9 +2,9 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,13 @@ from immunescape.phenotype import (
     gate_warnings,
     spec_warnings,
 )
+from immunescape.pipeline.corrections import ByHand, Unedited
 from immunescape.regions import Regions
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
+    from immunescape.io.edits import Edit
     from immunescape.pipeline.measured import Measured
     from immunescape.study import Study
 
@@ -51,11 +53,39 @@ class ToCall:
         Regions drawn by hand, in µm.
     calls
         Table of calls made elsewhere, in place of gates.
+    by_hand
+        Calls that a person corrected. No gate is fitted on them.
+    unedited
+        The slide before its labels were corrected; None where they were not.
     """
 
     measured: "Measured"
     annotations: Regions
     calls: Path | None = None
+    by_hand: ByHand = field(default_factory=ByHand)
+    unedited: Unedited | None = None
+
+    @classmethod
+    def of(
+        cls,
+        measured: "Measured",
+        annotations: Regions,
+        calls: Path | None,
+        edits: "Sequence[Edit]",
+        unedited: Unedited | None = None,
+    ) -> "ToCall":
+        """Look up which cells corrections of calls are about."""
+        return cls(measured, annotations, calls, ByHand.located(edits, measured), unedited)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether a person corrected labels or calls."""
+        return bool(self.by_hand) or self.unedited is not None
+
+    def uncorrected(self) -> "ToCall":
+        """Return the slide with none of its corrections."""
+        measured = self.measured if self.unedited is None else self.unedited.measured
+        return ToCall(measured, self.annotations, self.calls)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +111,8 @@ class Called:
         are called before the region is known: rules that ask for a place have no say in it.
     warnings
         What a reader of the numbers should know.
+    by_hand
+        Calls that a person corrected.
     """
 
     calls: Calls
@@ -91,11 +123,19 @@ class Called:
     imported: ImportedCalls | None = None
     derived_from_um: npt.NDArray[np.float64] | None = None
     warnings: tuple[str, ...] = ()
+    by_hand: ByHand = field(default_factory=ByHand)
 
     @property
     def phenotypes_given(self) -> bool:
         """Whether phenotypes were made elsewhere."""
         return self.imported is not None and self.imported.has_phenotype
+
+    @property
+    def markers(self) -> frozenset[str]:
+        """Markers that the cells are called by."""
+        return frozenset(g.marker for g in self.gates).union(
+            self.imported.markers if self.imported else ()
+        )
 
 
 def call_cells(
@@ -127,7 +167,8 @@ def call_cells(
     if known is not None:
         (slide,), (use,), (given,) = slides, usable, imported
         first = tuple(gate for gate in known if gate.parent == "all")
-        return (_called(slide, _place(slide, first, given, use, study), known, study),)
+        alone = _place(slide, first, given, use, study, slide.by_hand)
+        return (_called(slide, alone, known, study),)
     pools = _pools([s.measured.cells for s in slides], usable, study)
     lineage = [
         gate_lineage(
@@ -136,8 +177,8 @@ def call_cells(
         )
         for s, given, use, pool in zip(slides, imported, usable, pools, strict=True)
     ]  # fmt: skip
-    placed = [
-        _place(s, gates, given, use, study)
+    placed = [  # without corrections: gates are fitted on what the stains tell
+        _place(s, gates, given, use, study, ByHand())
         for s, gates, given, use in zip(slides, lineage, imported, usable, strict=True)
     ]
     pools = _pools([p.calls.cells for p in placed], usable, study)
@@ -162,8 +203,9 @@ def recall(called: Called, cells: CellTable, gates: tuple[Gate, ...], study: "St
         Holds the rules.
     """
     return call_phenotypes(
-        cells, gates, study.rule, inside_tumour=called.inside, imported=called.imported
-    )
+        cells, gates, study.rule, inside_tumour=called.inside, imported=called.imported,
+        by_hand=called.by_hand.calls,
+    )  # fmt: skip
 
 
 def _imported(slide: ToCall) -> ImportedCalls | None:
@@ -188,23 +230,25 @@ def _place(
     imported: ImportedCalls | None,
     use: Mask,
     study: "Study",
+    by_hand: ByHand,
 ) -> Called:
     """Find the tumour region and call phenotypes within it."""
     cells = slide.measured.cells
+    told: dict[str, Any] = {"imported": imported, "by_hand": by_hand.calls}
     doubts: tuple[str, ...] = ()
     points = None
     if "tumour" in slide.annotations:
         tumour, source = slide.annotations["tumour"], "imported"
     else:
-        first = call_phenotypes(cells, lineage, study.rule, imported=imported).cells
+        first = call_phenotypes(cells, lineage, study.rule, **told).cells
         points = first.points_um[(first["phenotype"].to_numpy() == "tumour") & use]
         found = find_tumour(
             points, slide.measured.counted_tissue(), study.tumour, annotations=slide.annotations
         )
         tumour, source, doubts = found.region, "derived", found.warnings
     inside = Regions({"tumour": tumour}).covers("tumour", cells.points_um)
-    calls = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, imported=imported)
-    return Called(calls, lineage, tumour, source, inside, imported, points, doubts)
+    calls = call_phenotypes(cells, lineage, study.rule, inside_tumour=inside, **told)
+    return Called(calls, lineage, tumour, source, inside, imported, points, doubts, by_hand)
 
 
 def _by_parent(
@@ -216,6 +260,8 @@ def _by_parent(
         placed.calls.cells, measured.panel, study.gate, study.gating, imported=placed.imported,
         fit_on=use, pool=pool, seed=study.seed,
     )  # fmt: skip
+    if slide.by_hand:
+        placed = _place(slide, placed.gates, placed.imported, use, study, slide.by_hand)
     return _called(slide, placed, gates, study)
 
 

@@ -119,7 +119,8 @@ def load_finished(job: Job) -> Finished | None:
     known = {MAIN: earlier.gates[MAIN]} if job.keys.gates == earlier.keys.gates else None
     opened = job.opened
     alone = _without_tables(study)
-    (shared,) = call_together([ToCall(measured, opened.annotations, opened.calls)], alone, known)
+    slide = ToCall.of(measured, opened.annotations, opened.calls, opened.edits.of_calls)
+    (shared,) = call_together([slide], alone, known)
     margin = map_margin(
         measured.counted_tissue(), opened.annotations, shared.called.tumour,
         shared.called.tumour_source, study.slide.site, study.margin,

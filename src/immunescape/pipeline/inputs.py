@@ -1,7 +1,7 @@
 """The files that go into one run: found, opened, checked and hashed before any work starts."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import shapely
@@ -15,10 +15,13 @@ from immunescape.errors import (
     StudyError,
 )
 from immunescape.io import fingerprint, open_slide
+from immunescape.io.edits import Edits
 from immunescape.io.geojson import read_annotations
 from immunescape.io.labels import ImportedLabels, read_imported_labels
+from immunescape.io.output import check_folder_name
 from immunescape.panel import Panel, match_panel, require_nuclear
 from immunescape.pipeline.control import ControlSlide, read_control
+from immunescape.pipeline.given import GivenEdits, find_edits
 from immunescape.quality import PROPOSED
 from immunescape.regions import Regions
 from immunescape.segment import CELLPOSE_MODELS
@@ -26,6 +29,9 @@ from immunescape.slide import Slide
 from immunescape.study import Input, Study
 
 __all__ = ["Inputs", "Opened", "open_inputs", "panel_of", "with_model_found"]
+
+
+_LENT = ("annotations", "labels", "calls", "edits", "control")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,8 @@ class Inputs:
         One label image, or nuclei and cells.
     calls
         Table of imported calls.
+    edits
+        Corrections made by hand; those of the result folder where none are given.
     control
         Result folder of a control slide of the same stain run, or its ``gates.csv``.
     study
@@ -52,6 +60,7 @@ class Inputs:
     annotations: Path | None = None
     labels: tuple[Path, ...] = ()
     calls: Path | None = None
+    edits: Path | None = None
     control: Path | None = None
     study: Path | None = None
 
@@ -78,6 +87,8 @@ class Opened:
         Name, size and hash of every file; the slide comes first.
     warnings
         What a user should know.
+    given
+        Corrections made by hand.
     """
 
     slide: Slide
@@ -88,10 +99,23 @@ class Opened:
     control: ControlSlide | None
     files: tuple[Input, ...]
     warnings: tuple[str, ...]
+    given: GivenEdits = field(default_factory=GivenEdits)
+
+    @property
+    def edits(self) -> Edits:
+        """Corrections made by hand."""
+        return self.given.edits
 
 
-def open_inputs(inputs: Inputs, study: Study) -> Opened:
+def open_inputs(inputs: Inputs, study: Study, out: Path | None = None) -> Opened:
     """Open every input of a run, so that whatever is wrong is said before any work starts.
+
+    Parameters
+    ----------
+    inputs, study
+        The files, and how they are read.
+    out
+        Folder that holds one folder a slide; corrections may lie there.
 
     Raises
     ------
@@ -106,7 +130,12 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
         scene=options.scene,
     )
     slide_file = _hashed("slide", inputs.slide)
-    inputs, warnings = _with_named_by_study(inputs, study, slide_file)
+    folder = None if out is None else out / check_folder_name(slide.name)
+    inputs, warnings, named_edits = _with_named_by_study(inputs, study, slide_file)
+    given, edits_warnings = find_edits(
+        inputs.edits, named_edits, folder, _places(inputs), slide_file.sha256
+    )
+    warnings += edits_warnings
     panel, panel_warnings = panel_of(slide, study)
     labels = None
     if inputs.labels:
@@ -147,7 +176,7 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
     files = tuple(_hashed(role, path) for role, path in roles if path is not None)
     if control is not None:
         files += (dataclasses.replace(_hashed("control", control.file), file=control.within),)
-    files = (slide_file, *files)
+    files = (slide_file, *files, *given.file)
     for named in study.input:
         same = [f for f in files if f.role == named.role and f.file == named.file]
         if same and same[0].sha256 != named.sha256:
@@ -161,6 +190,7 @@ def open_inputs(inputs: Inputs, study: Study) -> Opened:
         control=control,
         files=files,
         warnings=(*slide.warnings, *panel_warnings, *warnings),
+        given=given,
     )
 
 
@@ -182,8 +212,12 @@ def _places(inputs: Inputs) -> tuple[Path, ...]:
     return (*beside_study, inputs.slide.parent, Path())
 
 
-def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[Inputs, list[str]]:
+def _with_named_by_study(
+    inputs: Inputs, study: Study, slide: Input
+) -> tuple[Inputs, list[str], Input | None]:
     """Add the files that a study names for this slide and that the caller did not give.
+
+    What it says of corrections comes apart: several files may be meant.
 
     A study made from another slide lends its settings, never that slide's annotations, labels or
     calls: they would lie on this one as if they had been drawn there.
@@ -192,15 +226,14 @@ def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[In
     if made_from and all(
         i.file != slide.file and i.sha256 != slide.sha256 for i in made_from
     ):  # fmt: skip
-        given = {
-            name: getattr(inputs, name) for name in ("annotations", "labels", "calls", "control")
-        }
-        return inputs, [
+        given = {role: getattr(inputs, role) for role in _LENT}
+        told = [
             f"the study was made from {made_from[0].file}: its {named.role} {named.file} are not "
             f"used for {slide.file}; pass --{named.role} if there are some for this slide"
             for named in study.input
             if named.role != "slide" and not given[named.role]
         ]
+        return inputs, told, None
 
     def look(role: str) -> tuple[Path, ...]:
         found = []
@@ -211,7 +244,9 @@ def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[In
                     f"the study names {named.file} as {role}, which lies neither beside it nor "
                     f"beside the slide; pass --{role}"
                 )
-            found.append(there[0])
+            # another file may have its name: a result writes regions too
+            same = (p for p in there if fingerprint(p).sha256 == named.sha256)
+            found.append(there[0] if len(there) == 1 else next(same, there[0]))
         return tuple(found)
 
     with_named = dataclasses.replace(
@@ -221,7 +256,7 @@ def _with_named_by_study(inputs: Inputs, study: Study, slide: Input) -> tuple[In
         control=inputs.control or next(iter(look("control")), None),
         labels=inputs.labels or look("labels"),
     )
-    return with_named, []
+    return with_named, [], next((i for i in study.input if i.role == "edits"), None)
 
 
 def panel_of(slide: Slide, study: Study) -> tuple[Panel, tuple[str, ...]]:

@@ -41,13 +41,16 @@ class Job:
     def with_study(self, study: "Study") -> "Job":
         """Return the job with other parameters and the keys that follow."""
         opened = self.opened
-        keys = stage_keys(opened.slide, opened.panel, study, opened.files)
-        return dataclasses.replace(self, study=study, keys=keys)
+        return dataclasses.replace(self, study=study, keys=_keys(opened, study))
 
 
 def open_job(inputs: Inputs, out: Path, study: "Study") -> Job:
     """Open the files of a slide and name its folder; nothing is written."""
     study = with_model_found(inputs, study)
-    opened = open_inputs(inputs, study)
-    keys = stage_keys(opened.slide, opened.panel, study, opened.files)
-    return Job(inputs, study, opened, out / check_folder_name(opened.slide.name), keys)
+    opened = open_inputs(inputs, study, out)
+    folder = out / check_folder_name(opened.slide.name)
+    return Job(inputs, study, opened, folder, _keys(opened, study))
+
+
+def _keys(opened: Opened, study: "Study") -> StageKeys:
+    return stage_keys(opened.slide, opened.panel, study, opened.files, opened.edits.of_labels)

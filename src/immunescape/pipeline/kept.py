@@ -1,16 +1,18 @@
 """How label images, proposals and rims are kept beside a result, and read back."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Plane, Progress, iter_blocks, silent
+from immunescape.io.labels import LabelStore
 from immunescape.margin import GridMask
 from immunescape.quality import ISSUES
 
-__all__ = ["PROPOSALS", "RIMS", "copy_plane", "packed", "unpacked"]
+__all__ = ["PROPOSALS", "RIMS", "copy_plane", "packed", "unpacked", "writable"]
 
 RIMS = "rims"
 """Name of the table of rim sectors in a store."""
@@ -65,3 +67,11 @@ def copy_plane(source: Plane, target: Any, progress: Progress = silent) -> None:
     for done, block in enumerate(blocks, start=1):
         target[block.slices] = source[block.slices]
         progress("import labels", done, len(blocks))
+
+
+def writable(path: Path) -> LabelStore:
+    """Open a store that may be added to."""
+    import zarr
+
+    store = LabelStore.open(path)
+    return LabelStore(path, zarr.open_group(path, mode="r+", zarr_format=3), store.pixel_size_um)

@@ -18,11 +18,15 @@ from immunescape.pipeline.kept import PROPOSALS, RIMS, copy_plane, packed
 from immunescape.pipeline.provenance import Recorder
 from immunescape.quality import assess_quality, correct_slide, looks_mixed, stain_check
 from immunescape.segment import grow_cells, segment_nuclei
+from immunescape.segment.corrections import Corrected, correct_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from immunescape.cells import CellTable
+    from immunescape.io.edits import Edit
     from immunescape.io.labels import ImportedLabels
     from immunescape.panel import Panel
     from immunescape.regions import Regions
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Labelled",
     "Measured",
+    "correct_labelled",
     "label_slide",
     "measure_labelled",
     "measure_slide",
@@ -52,6 +57,8 @@ class Labelled:
         How they came about: the model and its hash, or that they were imported.
     warnings
         What was noticed.
+    corrected
+        What became of corrections to them.
     """
 
     store: LabelStore
@@ -59,6 +66,7 @@ class Labelled:
     cells: Plane
     origin: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    corrected: Corrected = field(default_factory=Corrected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +103,8 @@ class Measured:
         What a reader of the numbers should know; those of the labels are among them.
     label_warnings
         What was noticed while cells were found.
+    corrected
+        What became of corrections to the labels.
     """
 
     name: str
@@ -112,6 +122,7 @@ class Measured:
     correction: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     label_warnings: tuple[str, ...] = ()
+    corrected: Corrected = field(default_factory=Corrected)
 
     @property
     def grown(self) -> bool:
@@ -253,7 +264,8 @@ def measure_labelled(
         )  # fmt: skip
         cells, rims = split_rims(cells)
         labelled.store.put_table(RIMS, rims.reset_index(), RIMS)
-        if len(cells) == 0 and labelled.origin.get("labels") == "imported":
+        imported = labelled.origin.get("labels") == "imported"
+        if len(cells) == 0 and imported and not labelled.corrected.outcomes:
             raise LabelsError(
                 f"the labels given for {slide.name} hold no cell; pass a label image in which "
                 "each cell has its own positive number"
@@ -301,4 +313,44 @@ def measure_labelled(
             *doubts,
         ),
         label_warnings=labelled.warnings,
+        corrected=labelled.corrected,
+    )
+
+
+def correct_labelled(
+    found: Labelled,
+    store: LabelStore,
+    edits: "Sequence[Edit]",
+    pixel_size_um: float,
+    *,
+    progress: Progress = silent,
+) -> Labelled:
+    """Copy label images into another store and correct them there as a person asked.
+
+    Parameters
+    ----------
+    found
+        Labels as they were found; they stay as they are.
+    store
+        Where the corrected ones are written.
+    edits
+        Corrections of labels, in the order they were made.
+    pixel_size_um
+        Edge of a pixel.
+    progress
+        Called as the work goes on.
+    """
+    planes: dict[str, Any] = {"nuclei": None}
+    for name, plane in (("nuclei", found.nuclei), ("cells", found.cells)):
+        if plane is not None:
+            planes[name] = store.add(name, (plane.shape[-2], plane.shape[-1]))
+            copy_plane(plane, planes[name])
+    corrected = correct_labels(
+        planes["nuclei"], planes["cells"], edits, pixel_size_um, progress=progress
+    )
+    for name, plane in planes.items():
+        if plane is not None:
+            store.finish(name)
+    return Labelled(
+        store, planes["nuclei"], planes["cells"], found.origin, found.warnings, corrected
     )

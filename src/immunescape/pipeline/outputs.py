@@ -5,18 +5,15 @@ import os
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from immunescape.io.geojson import write_regions
 from immunescape.io.output import atomic_path, writing
 from immunescape.io.tables import write_cells, write_csv
+from immunescape.pipeline.given import CORRECTIONS, GivenEdits
 from immunescape.pipeline.inspection import PAGE
 from immunescape.results import SlideResult
 from immunescape.study import Study, write_study
 
-__all__ = ["EDITS_COLUMNS", "OUTPUT_NAMES", "STORE", "update_outputs", "write_outputs"]
-
-EDITS_COLUMNS = ("time", "user", "action", "x_um", "y_um", "before", "after", "reason")
+__all__ = ["OUTPUT_NAMES", "STORE", "update_outputs", "write_outputs"]
 
 STORE = "labels.zarr"
 
@@ -26,7 +23,7 @@ _TABLES = (
 
 OUTPUT_NAMES = frozenset(
     (
-        "study.toml", "edits.csv", "cells.parquet", "cells.csv", STORE, "sweep.csv",
+        "study.toml", CORRECTIONS, "cells.parquet", "cells.csv", STORE, "sweep.csv",
         "regions.geojson", "provenance.json", PAGE, *(f"{name}.csv" for name in _TABLES),
     )
 )  # fmt: skip
@@ -52,8 +49,6 @@ def write_outputs(
         Write the cells as CSV in place of parquet.
     """
     write_study(folder / "study.toml", study)
-    if not (folder / "edits.csv").exists():
-        write_csv(folder / "edits.csv", pd.DataFrame(columns=list(EDITS_COLUMNS)))
     write_cells(folder, result.cells, csv=csv)
     write_regions(folder / "regions.geojson", result.shapes, pixel_size_um)
     for name in _TABLES:
@@ -69,12 +64,19 @@ def write_outputs(
 
 
 def update_outputs(
-    folder: Path, result: SlideResult, study: Study, pixel_size_um: float, *, csv: bool
+    folder: Path,
+    result: SlideResult,
+    study: Study,
+    pixel_size_um: float,
+    *,
+    csv: bool,
+    edits: GivenEdits,
 ) -> None:
     """Replace the tables of a result whose labels stay; see `write_outputs`.
 
     All files are written beside the folder first, so that a failure to write leaves the older
-    result whole; they are then moved one by one, the provenance last.
+    result whole; they are then moved one by one, the provenance last. Corrections that lie in the
+    folder already are left there.
 
     Raises
     ------
@@ -85,8 +87,7 @@ def update_outputs(
     try:
         with writing(folder):
             stage.mkdir()
-            if (folder / "edits.csv").exists():
-                shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
+            edits.put(folder, stage)
             write_outputs(stage, result, study, pixel_size_um, csv=csv)
             stale = {"cells.parquet" if csv else "cells.csv"}
             stale |= set() if "sweep" in result.tables else {"sweep.csv"}

@@ -16,6 +16,7 @@ from immunescape import __version__
 
 if TYPE_CHECKING:
     from immunescape.phenotype import Gate
+    from immunescape.pipeline.corrections import Unedited
     from immunescape.pipeline.inputs import Opened
     from immunescape.pipeline.inspection import Inspection
     from immunescape.pipeline.measured import Measured
@@ -108,6 +109,7 @@ def provenance_of(
     gates: "Mapping[tuple[str, str], tuple[Gate, ...]]",
     recorder: Recorder,
     warnings: tuple[str, ...],
+    unedited: "Unedited | None" = None,
 ) -> Mapping[str, object]:
     """Return what a result keeps of how it was made, as plain values for JSON.
 
@@ -129,6 +131,8 @@ def provenance_of(
         Cost of each step.
     warnings
         All that is told.
+    unedited
+        The slide before its labels were corrected.
     """
     return {
         "use": "for research use, not for diagnosis",
@@ -152,5 +156,19 @@ def provenance_of(
             "measured_columns": list(measured.cells.frame.columns),
             "warnings": list(measured.warnings),
             "label_warnings": list(measured.label_warnings),
+            "corrected": {
+                "labels": sorted(measured.corrected.labels),
+                "not_applied": {o.edit.time: o.why for o in measured.corrected.outcomes if o.why},
+            },
+            "unedited": {} if unedited is None else _told(unedited.measured),
         },
+    }
+
+
+def _told(measured: "Measured") -> Mapping[str, object]:
+    """Return what is kept of measurements that corrected ones took the place of."""
+    return {
+        "measured_columns": list(measured.cells.frame.columns),
+        "correction": dict(measured.correction),
+        "warnings": list(measured.warnings),
     }

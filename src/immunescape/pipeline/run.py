@@ -1,7 +1,6 @@
 """One slide from its file to its result folder, taking over what an earlier run left unchanged."""
 
 import dataclasses
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,21 +8,30 @@ from typing import TYPE_CHECKING
 
 from immunescape.blocks import Progress, silent
 from immunescape.errors import OutputError
-from immunescape.io.labels import LabelStore, check_imported_labels
+from immunescape.io.labels import LabelStore
 from immunescape.io.output import staged_folder
 from immunescape.pipeline.analysis import analyse
 from immunescape.pipeline.calling import ToCall, with_gates
+from immunescape.pipeline.corrections import Unedited
+from immunescape.pipeline.given import CORRECTIONS, REPLACED
 from immunescape.pipeline.inputs import Inputs, with_model_found
 from immunescape.pipeline.inspection import inspected
 from immunescape.pipeline.job import Job, open_job
-from immunescape.pipeline.measured import Labelled, Measured, label_slide, measure_labelled
+from immunescape.pipeline.making import label_anew, make
+from immunescape.pipeline.measured import Labelled, Measured, measure_labelled
 from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, write_outputs
 from immunescape.pipeline.provenance import Recorder, provenance_of
 from immunescape.pipeline.shared import Shared, call_together
-from immunescape.pipeline.stages import earlier_result
+from immunescape.pipeline.stages import Earlier, earlier_result
 from immunescape.pipeline.sweep import Sweep, check_swept, sweep_table
-from immunescape.pipeline.takeover import labelled_before, measured_before, taken_over
+from immunescape.pipeline.takeover import (
+    measured_before,
+    taken_over,
+    unedited_before,
+    without_tables,
+)
 from immunescape.pipeline.touching import Touching
+from immunescape.segment.corrections import correct_labels
 
 if TYPE_CHECKING:
     from immunescape.results import SlideResult
@@ -131,17 +139,21 @@ def run_pooled(
             raise OutputError(
                 f"two slides are named {name}; their results would share a folder in {out.name}"
             )
-    alone = dataclasses.replace(
-        study, sensitivity=dataclasses.replace(study.sensitivity, tables="none")
-    )
+    alone = without_tables(study)
     for job, recorder in zip(jobs, recorders, strict=True):
         _run(job, recorder, csv=csv, overwrite=overwrite, progress=progress, quick=alone)
     slides = []
     for job in jobs:
         earlier = earlier_result(job.folder)
         assert earlier is not None
-        measured = measured_before(job.folder, job.opened, earlier, job.study)
-        slides.append(ToCall(measured, job.opened.annotations, job.opened.calls))
+        opened = job.opened
+        measured = measured_before(job.folder, opened, earlier, job.study)
+        slides.append(
+            ToCall.of(
+                measured, opened.annotations, opened.calls, opened.edits.of_calls,
+                _unedited(job, earlier),
+            )
+        )  # fmt: skip
     return tuple(
         _run(job, recorder, csv=csv, progress=progress, shared=shared)
         for job, recorder, shared in zip(jobs, recorders, call_together(slides, study), strict=True)
@@ -169,25 +181,33 @@ def _run(
             "pass --overwrite to replace it, or another folder with -o"
         )
 
+    edits = opened.edits.of_calls
     fitted = {earlier.keys.gates: earlier.gates} if earlier else {}
 
-    def judge(measured: Measured, touching: Touching, by: "Study") -> "SlideResult":
+    def judge(
+        measured: Measured, touching: Touching, by: "Study", unedited: Unedited | None = None
+    ) -> "SlideResult":
         together = shared
         if together is None:
             key = job.with_study(by).keys.gates
             unproposed = dataclasses.replace(measured, exclude_proposed=by.quality.exclude)
-            slides = [ToCall(unproposed, opened.annotations, opened.calls)]
+            slides = [
+                ToCall.of(unproposed, opened.annotations, opened.calls, edits, unedited)
+            ]  # fmt: skip
             (together,) = call_together(slides, by, fitted.get(key))
             fitted[key] = {**fitted.get(key, {}), **together.gates}
         return analyse(
-            measured, by, opened.annotations, contacts=touching.contacts, growth=touching.growth,
-            shared=together, control=opened.control, progress=progress,
+            measured, by, opened.annotations, edits=edits, unedited=unedited,
+            contacts=touching.contacts, growth=touching.growth, shared=together,
+            control=opened.control, progress=progress,
         )  # fmt: skip
 
-    def conclude(measured: Measured, touching: Touching) -> "SlideResult":
+    def conclude(
+        measured: Measured, touching: Touching, unedited: Unedited | None
+    ) -> "SlideResult":  # fmt: skip
         told = inspected(job, measured, earlier, recorder, progress)
         with recorder.step("analyse"):
-            result = judge(measured, touching, quick or study)
+            result = judge(measured, touching, quick or study, unedited)
         result = dataclasses.replace(
             result, tables={**result.tables, "segmentation": told.tiles}, pages=told.pages
         )
@@ -202,8 +222,9 @@ def _run(
         own = shared is None
         provenance = provenance_of(
             study, opened, measured, told, keys if own else dataclasses.replace(keys, gates=""),
-            fitted[keys.gates] if own else {}, recorder, warnings,
+            fitted[keys.gates] if own else {}, recorder, warnings, unedited,
         )  # fmt: skip
+        provenance = {**provenance, **result.provenance}
         return dataclasses.replace(result, provenance=provenance, warnings=warnings)
 
     kept = job.kept if quick is None else job.with_study(quick).kept
@@ -214,6 +235,7 @@ def _run(
         recorder.reuse("measure")
         with taken_over(folder):
             measured = measured_before(folder, opened, earlier, study)
+            unedited = _unedited(job, earlier)
             store = LabelStore.open(folder / STORE)
             touching = Touching.kept(store, keys.contacts, measured, study)
             if touching is not None:
@@ -221,38 +243,27 @@ def _run(
             else:
                 with recorder.step("contacts"):
                     touching = Touching.found(measured, study, progress)
-        result = conclude(measured, touching)
-        update_outputs(folder, result, kept, slide.pixel_size_um, csv=csv)
+        result = conclude(measured, touching, unedited)
+        update_outputs(
+            folder, result, kept, slide.pixel_size_um, csv=csv, edits=opened.given
+        )  # fmt: skip
         return result
-    with staged_folder(folder, replaces=OUTPUT_NAMES) as stage:
-        if earlier and earlier.keys.labels == keys.labels:
-            recorder.reuse("segment")
-            with taken_over(folder):
-                labelled = labelled_before(folder, stage, opened, earlier)
-        else:
-            labelled = _labels(job, LabelStore.create(stage / STORE, slide.pixel_size_um),
-                               progress, recorder)  # fmt: skip
-        measured = measure_labelled(
-            slide, opened.panel, labelled, study, progress=progress, recorder=recorder
-        )
-        if (folder / "edits.csv").exists():
-            shutil.copyfile(folder / "edits.csv", stage / "edits.csv")
-        with recorder.step("contacts"):
-            touching = Touching.found(measured, study, progress)
-            touching.keep(labelled.store, keys.contacts)
-        result = conclude(measured, touching)
+    # corrections that lie in the folder stay there, with rows that are added meanwhile
+    replaces = OUTPUT_NAMES - {CORRECTIONS} if opened.given.own else OUTPUT_NAMES | {REPLACED}
+    with staged_folder(folder, replaces=replaces) as stage:
+        measured, touching, unedited = make(job, stage, earlier, recorder, progress)
+        result = conclude(measured, touching, unedited)
         write_outputs(stage, result, kept, slide.pixel_size_um, csv=csv)
+        opened.given.put(folder, stage)
     return result
 
 
-def _labels(job: Job, store: LabelStore, progress: Progress, recorder: Recorder) -> Labelled:
-    """Segment the slide, or take over imported labels once their numbers are checked."""
-    if job.opened.labels is not None:
-        check_imported_labels(job.opened.labels)
-    return label_slide(
-        job.opened.slide, job.opened.panel, store, job.study, labels=job.opened.labels,
-        progress=progress, recorder=recorder,
-    )  # fmt: skip
+def _unedited(job: Job, earlier: Earlier) -> Unedited | None:
+    """Return the slide before its labels were corrected, where an earlier result corrected them."""
+    if not earlier.unedited:
+        return None
+    key = job.keys.unedited_contacts
+    return unedited_before(job.folder, job.opened, earlier, job.study, key)
 
 
 def _swept(
@@ -263,10 +274,7 @@ def _swept(
     judge: Callable[[Measured, "Touching", "Study"], "SlideResult"],
 ) -> "SlideResult":
     """Return the result of a slide under another study; only what it changes is made again."""
-    study = dataclasses.replace(
-        with_model_found(job.inputs, study),
-        sensitivity=dataclasses.replace(study.sensitivity, tables="none"),
-    )
+    study = without_tables(with_model_found(job.inputs, study))
     other = job.with_study(study)
     if other.keys.measurements == job.keys.measurements:
         if other.keys.contacts != job.keys.contacts:
@@ -278,7 +286,11 @@ def _swept(
         if other.keys.labels == job.keys.labels:
             labelled = Labelled(store, measured.nuclei, measured.cell_labels, measured.origin)
         else:
-            labelled = _labels(other, store, silent, recorder)
+            labelled = label_anew(other, store, recorder, silent)
+            corrected = correct_labels(
+                labelled.nuclei, labelled.cells, job.opened.edits.of_labels, store.pixel_size_um
+            )
+            labelled = dataclasses.replace(labelled, corrected=corrected)
         again = measure_labelled(
             job.opened.slide, job.opened.panel, labelled, study, recorder=recorder
         )

@@ -6,16 +6,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from immunescape import __version__
 from immunescape.errors import OutputError
 from immunescape.io import fingerprint
 from immunescape.panel import Panel
 from immunescape.phenotype import Gate
+from immunescape.pipeline.given import PERSONAL_NAMES
 from immunescape.segment import COMPACT_WEIGHTS
 from immunescape.slide import Slide
 from immunescape.study import Input, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from immunescape.io.edits import Edit
 
 __all__ = ["Earlier", "StageKeys", "earlier_result", "stage_keys"]
 
@@ -27,7 +33,9 @@ _NO_EFFECT = {"tile_px", "block_px", "device", "model", "exclude"}
 class StageKeys:
     """Hash of all that decides the labels, measurements, contacts, gates and their inspection.
 
-    The version of this program is part of it: what an older one computed is not taken over.
+    The labels are those that were found; all else follows from the labels as a person corrected
+    them, but ``unedited`` and ``unedited_contacts``, which are those of the labels as found. The
+    version of this program is part of it: what an older one computed is not taken over.
     """
 
     labels: str
@@ -35,9 +43,17 @@ class StageKeys:
     contacts: str
     gates: str
     inspection: str = ""
+    unedited: str = ""
+    unedited_contacts: str = ""
 
 
-def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ...]) -> StageKeys:
+def stage_keys(
+    slide: Slide,
+    panel: Panel,
+    study: Study,
+    inputs: tuple[Input, ...],
+    edits: "Sequence[Edit]" = (),
+) -> StageKeys:
     """Return the keys of the stages that take long.
 
     Parameters
@@ -50,6 +66,8 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         Parameters.
     inputs
         The files given, with their hashes.
+    edits
+        Corrections of labels that hold.
     """
     imported = [i.sha256 for i in inputs if i.role == "labels"]
     source = [i.sha256 for i in inputs if i.role == "slide"]
@@ -64,7 +82,7 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         "segment": _settings(study.segment) if not imported else study.segment.grow_um,
         "model": _model_key(study.segment.model) if not imported else "",
     }
-    measurements = {
+    measurements: dict[str, Any] = {
         "labels": labels,
         # of all stains: one that is no marker may be subtracted, or tell pigment from stain
         "panel": [(slide.index(s.channel), s.role, s.marker, s.compartment) for s in panel.stains],
@@ -73,7 +91,12 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         "quality": _settings(study.quality),
         "tissue": _settings(study.tissue),
     }
-    contacts = {"labels": labels, "contact": _settings(study.contact)}
+    contacts: dict[str, Any] = {"labels": labels, "contact": _settings(study.contact)}
+    unedited, unedited_contacts = _digest(measurements), _digest(contacts)
+    if edits:
+        corrected = [(e.time, e.action, e.x_um, e.y_um, e.after) for e in edits]
+        measurements |= {"edits": corrected}
+        contacts |= {"edits": corrected}
     gates = {
         "measurements": measurements,
         "drawn": [i.sha256 for i in inputs if i.role in ("annotations", "calls")],
@@ -90,7 +113,11 @@ def stage_keys(slide: Slide, panel: Panel, study: Study, inputs: tuple[Input, ..
         "limits": _settings(study.segmentation_quality),
         "seed": study.seed,
     }
-    return StageKeys(*map(_digest, (labels, measurements, contacts, gates, inspection)))
+    return StageKeys(
+        labels=_digest(labels), measurements=_digest(measurements), contacts=_digest(contacts),
+        gates=_digest(gates), inspection=_digest(inspection), unedited=unedited,
+        unedited_contacts=unedited_contacts,
+    )  # fmt: skip
 
 
 def _model_key(name: str) -> str:
@@ -130,6 +157,12 @@ class Earlier:
         What was noticed while the pixels were read, and while cells were found in them.
     inspection
         What was told of the nuclei.
+    corrected
+        Labels that corrections made or changed, and by time of a correction why it was not
+        applied.
+    unedited
+        What was told of the labels and measurements before they were corrected; empty where they
+        were not.
     """
 
     slide_sha256: str
@@ -141,17 +174,21 @@ class Earlier:
     warnings: tuple[str, ...]
     label_warnings: tuple[str, ...]
     inspection: Mapping[str, Any]
+    corrected: Mapping[str, Any]
+    unedited: Mapping[str, Any]
 
 
 def earlier_result(folder: Path) -> Earlier | None:
-    """Read what an earlier run left in a folder; None where there is no folder.
+    """Read what an earlier run left in a folder; None where there is none.
+
+    A folder that holds nothing but what a person made, such as corrections, is as good as none.
 
     Raises
     ------
     OutputError
         If the folder holds something else than a result.
     """
-    if not folder.exists():
+    if not folder.exists() or all(p.name in PERSONAL_NAMES for p in folder.iterdir()):
         return None
     try:
         data = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
@@ -168,6 +205,8 @@ def earlier_result(folder: Path) -> Earlier | None:
             warnings=tuple(data["stages"]["warnings"]),
             label_warnings=tuple(data["stages"]["label_warnings"]),
             inspection=data.get("segmentation_quality", {}),
+            corrected=data["stages"].get("corrected", {}),
+            unedited=data["stages"].get("unedited", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(

@@ -1,0 +1,147 @@
+"""Labels and measurements of one slide made anew, with all of an earlier result that still holds.
+
+Where a person corrected labels, the labels as they were found stay with their measurements in a
+store within the store: another correction, or none, needs no network, and the numbers can be
+given with and without.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.blocks import Progress
+from immunescape.io.labels import LabelStore, check_imported_labels
+from immunescape.pipeline.corrections import Unedited
+from immunescape.pipeline.kept import writable
+from immunescape.pipeline.measured import (
+    Labelled,
+    Measured,
+    correct_labelled,
+    label_slide,
+    measure_labelled,
+)
+from immunescape.pipeline.outputs import STORE
+from immunescape.pipeline.takeover import (
+    UNEDITED,
+    keep_measurements,
+    labelled_before,
+    taken_over,
+    unedited_before,
+    unedited_store,
+    without_tables,
+)
+from immunescape.pipeline.touching import Touching
+
+if TYPE_CHECKING:
+    from immunescape.pipeline.job import Job
+    from immunescape.pipeline.provenance import Recorder
+    from immunescape.pipeline.stages import Earlier
+
+__all__ = ["Made", "label_anew", "make"]
+
+Made = tuple[Measured, Touching, Unedited | None]
+"""Measurements, contacts, and the slide before its labels were corrected, where they were."""
+
+
+def make(
+    job: "Job", stage: Path, earlier: "Earlier | None", recorder: "Recorder", progress: Progress
+) -> Made:
+    """Find, correct and measure the cells of a slide, and which of them touch.
+
+    Parameters
+    ----------
+    job
+        The slide.
+    stage
+        Empty folder that will be its result.
+    earlier
+        What the folder of its result holds already.
+    recorder
+        Told which steps were run or taken over.
+    progress
+        Called as the work goes on.
+    """
+    edits = job.opened.edits.of_labels
+    pixel = job.opened.slide.pixel_size_um
+    if not edits:
+        measured, store = _as_found(job, stage / STORE, earlier, recorder, progress)
+        return measured, _touching(job, measured, store, recorder, progress), None
+    store = LabelStore.create(stage / STORE, pixel)
+    before, kept = _as_found(job, stage / STORE / UNEDITED, earlier, recorder, progress)
+    keep_measurements(kept, before.cells)
+    contacts = kept.table("contacts", job.keys.unedited_contacts)
+    if contacts is None:
+        touching = Touching.found(before, without_tables(job.study), progress)
+        contacts = touching.contacts
+        if "tables/contacts" not in kept.group:
+            touching.keep(kept, job.keys.unedited_contacts)
+    found = Labelled(kept, before.nuclei, before.cell_labels, before.origin, before.label_warnings)
+    with recorder.step("correct labels"):
+        labelled = correct_labelled(found, store, edits, pixel, progress=progress)
+    measured = _measure(job, labelled, recorder, progress)
+    touching = _touching(job, measured, store, recorder, progress)
+    return measured, touching, Unedited(before, contacts)
+
+
+def _as_found(
+    job: "Job", place: Path, earlier: "Earlier | None", recorder: "Recorder", progress: Progress
+) -> tuple[Measured, LabelStore]:
+    """Return the slide with the labels as they are found, kept at a place."""
+    opened, folder = job.opened, job.folder
+    if earlier is not None and earlier.keys.unedited == job.keys.unedited:
+        recorder.reuse("segment")
+        if not opened.edits.of_labels:
+            recorder.reuse("measure")
+        with taken_over(folder):
+            before = unedited_before(
+                folder, opened, earlier, job.study, job.keys.unedited_contacts
+            )  # fmt: skip
+            shutil.copytree(unedited_store(folder, earlier), place, dirs_exist_ok=True)
+            store = writable(place)
+        planes = {name: store[name] for name in ("nuclei", "cells") if name in store}
+        measured = replace(
+            before.measured, nuclei=planes.get("nuclei"), cell_labels=planes["cells"]
+        )
+        return measured, store
+    store = LabelStore.create(place, opened.slide.pixel_size_um)
+    if earlier is not None and earlier.keys.labels == job.keys.labels:
+        recorder.reuse("segment")
+        with taken_over(folder):
+            labelled = labelled_before(folder, store, opened, earlier)
+    else:
+        labelled = label_anew(job, store, recorder, progress)
+    return _measure(job, labelled, recorder, progress), store
+
+
+def _measure(
+    job: "Job", labelled: Labelled, recorder: "Recorder", progress: Progress
+) -> Measured:  # fmt: skip
+    return measure_labelled(
+        job.opened.slide, job.opened.panel, labelled, job.study, progress=progress,
+        recorder=recorder,
+    )  # fmt: skip
+
+
+def _touching(
+    job: "Job", measured: Measured, store: LabelStore, recorder: "Recorder", progress: Progress
+) -> Touching:
+    kept = Touching.kept(store, job.keys.contacts, measured, job.study)
+    if kept is not None:
+        recorder.reuse("contacts")
+        return kept
+    with recorder.step("contacts"):
+        touching = Touching.found(measured, job.study, progress)
+        if "tables/contacts" not in store.group:
+            touching.keep(store, job.keys.contacts)
+    return touching
+
+
+def label_anew(job: "Job", store: LabelStore, recorder: "Recorder", progress: Progress) -> Labelled:
+    """Segment the slide, or take over imported labels once their numbers are checked."""
+    if job.opened.labels is not None:
+        check_imported_labels(job.opened.labels)
+    return label_slide(
+        job.opened.slide, job.opened.panel, store, job.study, labels=job.opened.labels,
+        progress=progress, recorder=recorder,
+    )  # fmt: skip

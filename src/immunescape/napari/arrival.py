@@ -1,5 +1,6 @@
 """Slides that come into the viewer, however they come, and leave it again."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
 from psygnal import Signal
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 from immunescape.errors import ImmunescapeError
 from immunescape.napari.layers import facts_of, regions_from_layers
@@ -66,12 +67,14 @@ class Arrivals:
     ----------
     session
         The session of the viewer.
+    parent
+        The window with which it ends.
     """
 
     changed = Signal()
     """Slides came or went, or another one is on the workbench."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         self.session = session
         self.slides: list[Arrived] = []
         self.current: Arrived | None = None
@@ -79,8 +82,8 @@ class Arrivals:
         self.reopening: Work | None = None
         self._dressed: tuple[Any, Any] = (None, None)
         session.arrivals = self
-        self._timer = _soon(self.settle)
-        self._look = _soon(self._load)
+        self._timer = _soon(self.settle, parent)
+        self._look = _soon(self._load, parent)
         layers = session.viewer.layers
         layers.events.inserted.connect(self._later)
         layers.events.removed.connect(self._later)
@@ -91,7 +94,8 @@ class Arrivals:
 
     def _later(self, event: Any = None) -> None:
         """Wait until all layers of a file are there, or gone."""
-        self._timer.start()
+        with contextlib.suppress(RuntimeError):  # the window is gone
+            self._timer.start()
 
     def _ours(self) -> Iterator[Any]:
         for layer in self.session.viewer.layers:
@@ -196,7 +200,8 @@ class Arrivals:
         if self.work is not None:
             self.work.cancel()
             self.work = None
-        self._look.start()
+        with contextlib.suppress(RuntimeError):  # the window is gone
+            self._look.start()
 
     def _load(self) -> None:
         """Load the result that lies in the folder of the slide, if it still fits."""
@@ -251,15 +256,18 @@ class Arrivals:
             dress_slide(self.session)
 
     def close_work(self, seconds: float = 60.0) -> None:
-        """Stop loading, before the window goes."""
+        """Stop looking and loading, before the window goes."""
+        for timer in (self._timer, self._look):
+            with contextlib.suppress(RuntimeError):
+                timer.stop()
         if self.work is not None and self.work.running:
             self.work.cancel()
             self.work.wait(seconds)
 
 
-def _soon(act: Callable[[], None]) -> QTimer:
+def _soon(act: Callable[[], None], parent: QObject | None) -> QTimer:
     """Return a timer that acts once the events at hand are dealt with."""
-    timer = QTimer()
+    timer = QTimer(parent)
     timer.setSingleShot(True)
     timer.setInterval(0)
     timer.timeout.connect(act)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["dress_slide", "hide_result", "insert", "place_slide", "show_result"]
 
 _REGIONS = "regions.geojson"
+_OUTLINE_PX = 1
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -42,7 +43,7 @@ def show_result(session: "Session", finished: "Finished") -> None:
     tables were made anew, stay as they look and get the new table.
     """
     assert session.slide is not None
-    folder, key = finished.job.folder, finished.job.keys.labels
+    folder, key = finished.job.folder, finished.job.keys.measurements  # of corrected labels
     before = _results(session)
     labels = {facts_of(layer).get("labels"): layer for layer in before}
     layers: list[LayerData] = []
@@ -74,6 +75,9 @@ def show_result(session: "Session", finished: "Finished") -> None:
         facts |= {"result": folder, "key": key}
         meta["visible"] = looks.get(_identity(facts), meta.get("visible", True))
     insert(session.viewer, layers)
+    for layer in _results(session):
+        if facts_of(layer).get("labels") and layer not in kept:
+            layer.contour = _OUTLINE_PX  # the stains stay in view
 
 
 def hide_result(session: "Session") -> None:

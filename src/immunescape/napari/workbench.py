@@ -66,7 +66,7 @@ class Workbench(QWidget):
         self.session = Session(viewer)
         self.autosave = Autosave(self.session, self)
         self.session.annotations_changed.connect(self._show_drawn)
-        self.arrivals = Arrivals(self.session)
+        self.arrivals = Arrivals(self.session, self)
         self.panels: dict[str, StepWidget] = {}
         self.setMinimumWidth(_WIDTH)
         outer = QVBoxLayout(self)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
-    QToolButton,
+    QSizePolicy,
     QWidget,
 )
 
@@ -50,11 +50,9 @@ class Chooser(QWidget):
         )
         self.box.setPlaceholderText("no slide yet")
         self.box.activated.connect(self.chosen)
-        self.button = QToolButton()
-        self.button.setText("Open …")
+        self.button = QPushButton("Open …")
         self.button.setToolTip("Open a slide, or a result to go on with.")
-        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.button.setStyleSheet("QToolButton::menu-indicator { image: none }")
+        self.button.setStyleSheet("QPushButton::menu-indicator { image: none }")
         menu = QMenu(self.button)
         menu.addAction("Slide file …", self.file_wanted.emit)
         menu.addAction("Result folder or OME-Zarr …", self.folder_wanted.emit)
@@ -98,6 +96,7 @@ class ReadForm(QWidget):
         form.addRow("Pixel size", _row(self.pixel_size, self.of_file))
         self.site = QComboBox()
         self.site.setEditable(True)
+        self.site.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         for site in SITES:
             self.site.addItem(site.replace("_", " "), site)
         self.site.setToolTip(_HELP["site"])

@@ -1,8 +1,9 @@
 """The table of a panel: what each channel shows, what it is used for, where it is read."""
 
+import dataclasses
 from collections.abc import Sequence
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -44,6 +45,7 @@ _ROLES: dict[Role, tuple[str, str]] = {
 }
 _SWATCH = 12
 _ROW = 26
+_UNKNOWN = "#b0b0b0"
 _STYLE = (
     "QComboBox { padding: 0 0 0 4px; border-radius: 0; min-height: 0 }"
     "QComboBox::drop-down { width: 16px }"
@@ -106,92 +108,95 @@ class PanelTable(QTableWidget):
         ]  # fmt: skip
         if stains == self._stains:
             return
+        rebuilt = [s.channel for s in stains] != [s.channel for s in self._stains]
         self._stains = stains
+        if rebuilt:
+            self._build()
         self._draw()
 
-    def _draw(self) -> None:
-        try:
-            colours = marker_colours(Panel(tuple(self._stains)))
-        except PanelError:
-            colours = {}
+    def _build(self) -> None:
         self.setRowCount(len(self._stains))
         for row, stain in enumerate(self._stains):
             item = QTableWidgetItem(stain.channel)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled)
             item.setToolTip(stain.channel)
-            item.setIcon(_swatch(colours.get(stain.marker, "#b0b0b0")))
             self.setItem(row, 0, item)
-            self.setCellWidget(row, 1, self._marker_box(row, stain))
-            self.setCellWidget(row, 2, self._role_box(row, stain))
-            self.setCellWidget(row, 3, self._compartment_box(row, stain))
+            for column, box in enumerate(
+                (self._marker_box(row), self._role_box(row), self._compartment_box(row)), 1
+            ):
+                self.setCellWidget(row, column, box)
         header = self.horizontalHeader()
         assert header is not None
         self.setFixedHeight(header.sizeHint().height() + _ROW * len(self._stains) + 4)
 
-    def _marker_box(self, row: int, stain: Stain) -> QComboBox:
+    def _draw(self) -> None:
+        """Let every box show its stain, without telling those who listen."""
+        try:
+            colours = marker_colours(Panel(tuple(self._stains)))
+        except PanelError:
+            colours = {}
+        for row, stain in enumerate(self._stains):
+            item = self.item(row, 0)
+            marker, role, compartment = (self.cellWidget(row, column) for column in (1, 2, 3))
+            assert item is not None
+            assert isinstance(marker, QComboBox) and isinstance(role, QComboBox)
+            assert isinstance(compartment, QComboBox)
+            item.setIcon(_swatch(colours.get(stain.marker, _UNKNOWN)))
+            with QSignalBlocker(marker), QSignalBlocker(role), QSignalBlocker(compartment):
+                marker.setCurrentText(_title(stain))
+                role.setCurrentIndex(role.findData(stain.role))
+                compartment.setCurrentText(stain.compartment)
+            line = marker.lineEdit()
+            assert line is not None
+            line.setCursorPosition(0)
+            compartment.setEnabled(stain.role == "marker")
+
+    def _marker_box(self, row: int) -> QComboBox:
         box = _Box()
         box.setEditable(True)
         box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        for title in TITLES.values():
-            box.addItem(title)
-        box.setCurrentText(TITLES.get(stain.marker, stain.marker))
+        box.addItems(list(TITLES.values()))
         box.setToolTip(_COLUMNS["Shows"])
         box.activated.connect(lambda _: self._set_marker(row, box.currentText()))
         line = box.lineEdit()
         assert line is not None
-        line.setCursorPosition(0)
         line.editingFinished.connect(lambda: self._set_marker(row, box.currentText()))
         return box
 
-    def _role_box(self, row: int, stain: Stain) -> QComboBox:
+    def _role_box(self, row: int) -> QComboBox:
         box = _Box()
         for role, (title, tip) in _ROLES.items():
             box.addItem(title, role)
             box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        box.setCurrentIndex(box.findData(stain.role))
         box.setToolTip("\n".join(f"{title}: {tip}" for title, tip in _ROLES.values()))
         box.activated.connect(lambda _: self._set(row, role=box.currentData()))
         return box
 
-    def _compartment_box(self, row: int, stain: Stain) -> QComboBox:
+    def _compartment_box(self, row: int) -> QComboBox:
         box = _Box()
         box.addItems(COMPARTMENTS)
-        box.setCurrentText(stain.compartment)
-        box.setEnabled(stain.role == "marker")
         box.setToolTip(_COLUMNS["Read in"])
         box.activated.connect(lambda _: self._set(row, compartment=box.currentText()))
         return box
 
     def _set_marker(self, row: int, text: str) -> None:
-        stain = self._stains[row]
-        if text == TITLES.get(stain.marker, stain.marker):
+        if text == _title(self._stains[row]):
             return
         reading = read_name(text)
         expected = EXPECTED_MARKERS.get(reading.marker, reading.compartment)
         self._set(row, marker=reading.marker, compartment=expected)
 
     def _set(self, row: int, **changes: str) -> None:
-        now = self._stains[row]
-        values = {
-            "channel": now.channel, "marker": now.marker, "compartment": now.compartment,
-            "role": now.role, **changes,
-        }  # fmt: skip
         before = self._stains
         try:
-            stain = Stain(**values)  # type: ignore[arg-type]
+            stain = dataclasses.replace(before[row], **changes)  # type: ignore[arg-type]
         except PanelError as error:
             self._draw()
             self.refused.emit(str(error))
             return
-        if stain == now:
-            return
-        self._stains = [*before[:row], stain, *before[row + 1 :]]
-        self.edited.emit(tuple(self._stains))
-
-    def refuse(self, channels: Sequence[str], panel: Panel) -> None:
-        """Show a panel again after an edit that made none."""
-        self._stains = []
-        self.show_panel(channels, panel)
+        if stain != before[row]:
+            self.edited.emit((*before[:row], stain, *before[row + 1 :]))
+        self._draw()
 
 
 class _Box(QComboBox):
@@ -207,6 +212,10 @@ class _Box(QComboBox):
     def wheelEvent(self, event: object) -> None:
         """Leave the wheel to the panel."""
         event.ignore()  # type: ignore[attr-defined]
+
+
+def _title(stain: Stain) -> str:
+    return TITLES.get(stain.marker, stain.marker)
 
 
 def _swatch(colour: str) -> QIcon:

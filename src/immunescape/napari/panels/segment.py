@@ -67,6 +67,7 @@ class SegmentPanel(StepWidget):
         self._make_forms()
         self._make_preview()
         self.run_button = QPushButton("Segment and measure")
+        self.run_button.setStyleSheet("font-weight: bold")
         self.run_button.setToolTip(
             "Find and measure all cells, call them, and write the result; what an earlier run "
             "left unchanged is taken over."

@@ -183,13 +183,10 @@ class SlidePanel(StepWidget):
         )  # fmt: skip
 
     def _edited(self, stains: Any) -> None:
-        slide, panel = self.session.slide, self.session.panel
-        assert slide is not None and panel is not None
         try:
             Panel(stains)
         except PanelError as error:
             show_error(str(error))
-            self.table.refuse(slide.channels, panel)
             return
         self._settle(stains)
 

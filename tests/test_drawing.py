@@ -160,6 +160,10 @@ def test_simplified_outlines_stay_within_the_tolerance_and_valid():
     assert len(fewer.geoms[0].interiors) == 1
     assert shapely.hausdorff_distance(fewer.boundary, drawn.boundary) <= 3.0 + 1e-6
     assert len(shapely.get_coordinates(fewer)) < len(shapely.get_coordinates(drawn)) / 10
+    two = unite(drawn, shapely.box(900, 0, 1000, 100).segmentize(1))
+    one = simplify(two, 3.0, pieces=[part_at(two, (950, 50))])
+    assert one.geoms[part_at(one, (100, 0))].equals(two.geoms[part_at(two, (100, 0))])
+    assert len(one.geoms[part_at(one, (950, 50))].exterior.coords) == 5
     line = line_along(path((0, 0), (50, 0.5), (100, 0)))
     assert len(shapely.get_coordinates(simplify(line, 1))) == 2
 

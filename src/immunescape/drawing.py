@@ -203,12 +203,27 @@ def fill_holes(
     return _areas(shapely.union_all(filled))
 
 
-def simplify(shape: BaseGeometry, tolerance_um: float) -> BaseGeometry:
+def simplify(
+    shape: BaseGeometry, tolerance_um: float, *, pieces: Collection[int] | None = None
+) -> BaseGeometry:
     """Return a region or lines with fewer corners, nowhere farther off than a tolerance.
 
-    Pieces and holes stay apart; those smaller than the tolerance stay too.
+    Parameters
+    ----------
+    shape
+        A region or lines; pieces and holes stay apart, those smaller than the tolerance stay.
+    tolerance_um
+        The tolerance.
+    pieces
+        Places in the geometry of the pieces to simplify; None takes all.
     """
-    fewer = shapely.simplify(shape, tolerance_um, preserve_topology=True)
+    parts = shapely.get_parts(shape)
+    if pieces is None:
+        fewer = shapely.simplify(shape, tolerance_um, preserve_topology=True)
+    else:
+        chosen = np.isin(np.arange(len(parts)), list(pieces))
+        parts[chosen] = shapely.simplify(parts[chosen], tolerance_um, preserve_topology=True)
+        fewer = shapely.union_all(parts)
     if _is_line(shape):
         return _lines(fewer)
     return _areas(shapely.make_valid(fewer, method="structure", keep_collapsed=False))

@@ -40,8 +40,8 @@ class DrawnLayers(QObject):
         The session.
     """
 
-    changed_by_hand = Signal(str)
-    """A role was changed with napari's own tools."""
+    line_changed = Signal(float)
+    """Width in µm that a line needs to look the same at the new zoom."""
 
     def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -174,7 +174,6 @@ class DrawnLayers(QObject):
             self.session.drawing.push(
                 Regions({**state.shapes, role: now}, state.unknown), "shape edited"
             )
-            self.changed_by_hand.emit(role)
             if str(layer.mode) not in _EDITING:
                 self._write(role, now)  # as it was understood: joined, mended, with thin lines
 
@@ -191,3 +190,4 @@ class DrawnLayers(QObject):
                 layer.current_edge_width = self.line_um
         finally:
             self._writing = False
+        self.line_changed.emit(self.line_um)

@@ -176,6 +176,12 @@ class MarginBox(QWidget):
             return
         self._soon.start()
 
+    def set_line(self, width_um: float) -> None:
+        """Draw lines in another width, since the picture was zoomed."""
+        for name in (_LINES, _DASHES):
+            if (layer := self._shown.get(name)) is not None:
+                layer.edge_width = width_um
+
     def clear(self) -> None:
         """Show no margin."""
         for latest in (self._find, self._count, self._edges):

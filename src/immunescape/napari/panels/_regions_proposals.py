@@ -121,6 +121,11 @@ class ProposalsBox(QWidget):
             self._rejected = self._read()
             self._find.ask(finished)
 
+    def set_line(self, width_um: float) -> None:
+        """Draw lines in another width, since the picture was zoomed."""
+        if self._shown is not None:
+            self._shown.edge_width = width_um
+
     def close_work(self, seconds: float = 60.0) -> None:
         """Wait for what is at work, before the window goes."""
         self._find.wait(seconds)

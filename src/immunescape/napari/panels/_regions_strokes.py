@@ -13,9 +13,21 @@ from immunescape.regions import Regions
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["TOOLS", "Stroke", "Tool", "apply_stroke", "moved_outline", "with_shape"]
+__all__ = [
+    "AREAS_ONLY",
+    "LINE",
+    "TOOLS",
+    "Stroke",
+    "Tool",
+    "apply_stroke",
+    "moved_outline",
+    "with_shape",
+]
 
 LINE = "margin_line"
+"""The one role that is no area."""
+AREAS_ONLY = ("brush", "add", "hole")
+"""Tools that mean nothing to a line."""
 
 Points = npt.NDArray[np.float64]
 

@@ -7,23 +7,13 @@ import numpy as np
 import shapely
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QIcon, QKeySequence, QPixmap
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QButtonGroup,
-    QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
-    QGridLayout,
     QGroupBox,
     QHBoxLayout,
-    QHeaderView,
-    QLabel,
     QPushButton,
     QShortcut,
-    QSizePolicy,
-    QTreeWidget,
-    QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -32,7 +22,6 @@ from immunescape import drawing
 from immunescape.errors import ImmunescapeError
 from immunescape.io.geojson import read_annotations, write_regions
 from immunescape.margin import derive_tumour
-from immunescape.napari.colours import ROLE_COLOURS
 from immunescape.napari.layers import ROLE_TITLES
 from immunescape.napari.panels._keys import KeyListener
 from immunescape.napari.panels._regions_layers import DrawnLayers
@@ -40,29 +29,27 @@ from immunescape.napari.panels._regions_margin import MarginBox
 from immunescape.napari.panels._regions_pen import Pen
 from immunescape.napari.panels._regions_proposals import ProposalsBox
 from immunescape.napari.panels._regions_strokes import (
-    LINE,
     TOOLS,
     Stroke,
     apply_stroke,
     moved_outline,
     with_shape,
 )
+from immunescape.napari.panels._regions_tools import RegionList, ToolBox
 from immunescape.napari.step_widget import StepWidget
 from immunescape.napari.view import go_to
-from immunescape.regions import ANNOTATION_ROLES, Regions
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from immunescape.napari.session import Session
+    from immunescape.regions import Regions
 
 __all__ = ["RegionsPanel"]
 
-_SMALLEST_UM, _LARGEST_UM = 1.0, 2000.0
-_STEP = 1.25
 _REACH_PX = 6.0
-_COLUMNS = 4
 _FILTER = "QuPath annotations (*.geojson *.json)"
+_PLAIN = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
 
 
 class RegionsPanel(StepWidget):
@@ -76,124 +63,50 @@ class RegionsPanel(StepWidget):
         super().__init__(session, parent)
         self.layers = DrawnLayers(session, self)
         self.pen = Pen(session.viewer, self)
-        self.pen.stroked.connect(self._stroked)
-        self.pen.dropped.connect(self._show_no_tool)
-        self.pen.outline = self._outline
-        self._make_roles()
-        self._make_tools()
-        self._make_list()
-        self._make_files()
+        self.box = ToolBox()
+        self.list = RegionList()
         self.margin = MarginBox(session)
-        self._group("Margin", self.margin)
         self.proposals = ProposalsBox(session)
-        self._group("Proposed exclusions", self.proposals)
-        session.drawing.changed.connect(self._drawn)
-        if session.autosave is not None:
-            session.autosave.blocked.connect(lambda _: self._refresh())
-            session.autosave.unfinished = self._unfinished
-        self._keys = KeyListener(self, session.viewer, self._pressed)
-        for keys, act in (("Ctrl+Z", self.undo), ("Ctrl+Shift+Z", self.redo)):
-            QShortcut(QKeySequence(keys), self, activated=act)
+        self.body.addWidget(self.box)
+        self.body.addWidget(self.list)
+        self._make_files()
+        self._make_group("Margin", self.margin)
+        self._make_group("Proposed exclusions", self.proposals)
+        self._connect()
         self.layers.show(session.drawing.state)
         self._drawn()
 
-    # The face
+    def _connect(self) -> None:
+        session = self.session
+        self.pen.stroked.connect(self._stroked)
+        self.pen.dropped.connect(lambda: self.box.show_tool(""))
+        self.pen.outline = self._outline
+        self.box.radius.valueChanged.connect(self.pen.set_radius)
+        self.box.role_changed.connect(self._chose_role)
+        self.box.tool_asked.connect(self.take)
+        acts = {
+            "Simplify": self.simplify, "Fill holes": self.fill, "Delete": self.delete,
+            "Undo": self.undo, "Redo": self.redo,
+        }  # fmt: skip
+        self.box.acted.connect(lambda name: acts[name]())
+        self.list.itemDoubleClicked.connect(self._go)
+        self.list.itemSelectionChanged.connect(self._selected)
+        self.layers.line_changed.connect(self.margin.set_line)
+        self.layers.line_changed.connect(self.proposals.set_line)
+        session.drawing.changed.connect(self._drawn)
+        if session.autosave is not None:
+            session.autosave.blocked.connect(self._follow_lock)
+            session.autosave.unfinished = self._unfinished
+        self._keys = KeyListener(self, session.viewer, self._pressed)
+        for keys, act in (("Ctrl+Z", self.undo), ("Ctrl+Shift+Z", self.redo)):
+            QShortcut(QKeySequence(keys), self).activated.connect(act)
 
-    def _group(self, title: str, inside: QWidget) -> None:
+    def _make_group(self, title: str, inside: QWidget) -> None:
         box = QGroupBox(title)
         layout = QVBoxLayout(box)
         layout.setContentsMargins(6, 4, 6, 6)
         layout.addWidget(inside)
         self.body.addWidget(box)
-
-    def _make_roles(self) -> None:
-        row = QHBoxLayout()
-        self.roles = QComboBox()
-        self.roles.setToolTip("What is drawn: each kind has a layer and a colour of its own.")
-        for role in ANNOTATION_ROLES:
-            swatch = QPixmap(14, 14)
-            swatch.fill(QColor(ROLE_COLOURS[role]))
-            self.roles.addItem(QIcon(swatch), ROLE_TITLES[role], role)
-        self.roles.currentIndexChanged.connect(self._chose_role)
-        row.addWidget(QLabel("Draw"))
-        row.addWidget(self.roles, 1)
-        self.body.addLayout(row)
-
-    def _make_tools(self) -> None:
-        grid = QGridLayout()
-        grid.setSpacing(3)
-        self.tools: dict[str, QPushButton] = {}
-        self._group_of_tools = QButtonGroup(self)
-        self._group_of_tools.setExclusive(False)
-        for number, (name, tool) in enumerate(TOOLS.items()):
-            button = self._button(tool.title, f"{tool.tip} Key {tool.key}.", grid, number)
-            button.setCheckable(True)
-            button.clicked.connect(lambda on, name=name: self.take(name if on else ""))
-            self.tools[name] = button
-        self.actions_: dict[str, QPushButton] = {}
-        tips = {
-            "Simplify": ("Fewer corners, within the tolerance below.", self.simplify),
-            "Fill holes": ("Fill the holes of the selected regions.", self.fill),
-            "Delete": ("Delete the selected regions. Key Delete.", self.delete),
-            "Undo": ("", self.undo),
-            "Redo": ("", self.redo),
-        }
-        row = QGridLayout()
-        row.setSpacing(3)
-        for number, (name, (tip, act)) in enumerate(tips.items()):
-            button = self._button(name, tip, row, number, columns=len(tips))
-            button.clicked.connect(lambda _=False, act=act: act())
-            self.actions_[name] = button
-        self.body.addLayout(grid)
-        self.body.addLayout(row)
-        sizes = QHBoxLayout()
-        self.radius = self._number(
-            20.0, _SMALLEST_UM, _LARGEST_UM, "Radius of brush and eraser. Keys [ and ]."
-        )
-        self.radius.valueChanged.connect(self.pen.set_radius)
-        self.tolerance = self._number(
-            2.0, 0.1, 100.0, "Simplify moves no part of an outline by more than this.", 1
-        )
-        for text, control in (("Brush", self.radius), ("Tolerance", self.tolerance)):
-            sizes.addWidget(QLabel(text))
-            sizes.addWidget(control, 1)
-        self.body.addLayout(sizes)
-
-    def _button(
-        self, text: str, tip: str, grid: QGridLayout, number: int, columns: int = _COLUMNS
-    ) -> QPushButton:
-        button = QPushButton()
-        button.setText(text)
-        button.setToolTip(tip)
-        button.setStyleSheet("QPushButton { padding: 3px 2px; }")
-        button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        grid.addWidget(button, number // columns, number % columns)
-        return button
-
-    def _number(
-        self, value: float, least: float, most: float, tip: str, decimals: int = 0
-    ) -> QDoubleSpinBox:
-        control = QDoubleSpinBox()
-        control.setRange(least, most)
-        control.setDecimals(decimals)
-        control.setSuffix(" µm")
-        control.setValue(value)
-        control.setToolTip(tip)
-        control.setKeyboardTracking(False)
-        return control
-
-    def _make_list(self) -> None:
-        self.list = QTreeWidget()
-        self.list.setHeaderLabels(["Region", "Area", "Outline", "Holes"])
-        self.list.setRootIsDecorated(False)
-        self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.list.setMinimumHeight(110)
-        self.list.setMaximumHeight(150)
-        self.list.setToolTip("Everything that is drawn. Double-click goes there.")
-        self.list.itemDoubleClicked.connect(self._go)
-        self.list.itemSelectionChanged.connect(self._selected_in_list)
-        self.body.addWidget(self.list)
 
     def _make_files(self) -> None:
         row = QHBoxLayout()
@@ -223,8 +136,6 @@ class RegionsPanel(StepWidget):
 
     def refresh(self) -> None:
         """Follow the slide and the result."""
-        if not hasattr(self, "proposals"):
-            return
         if self.session.slide is None:
             self.take("")
         self.files["Tumour from cells"].setEnabled(self.session.finished is not None)
@@ -234,6 +145,9 @@ class RegionsPanel(StepWidget):
     def follow_study(self) -> None:
         """Follow the width of the margin and the site of the lesion."""
         self.margin.follow()
+
+    def _follow_lock(self, why: str) -> None:
+        self._refresh()
 
     def close_work(self, seconds: float = 60.0) -> None:
         """Stop the work and wait for its end, before the window goes."""
@@ -246,45 +160,46 @@ class RegionsPanel(StepWidget):
         self.take("")
         super().hideEvent(event)
 
-    # Tools
+    def _drawn(self, regions: "Regions | None" = None) -> None:
+        """Follow the drawing: the list, undo and redo, the margin, the proposals."""
+        history = self.session.drawing
+        self.list.show_regions(history.state)
+        self.box.show_history(history.undo_name, history.redo_name)
+        self.margin.follow()
+        self.proposals.follow()
 
-    @property
-    def role(self) -> str:
-        """The role that is drawn."""
-        return str(self.roles.currentData())
+    def _selected(self) -> None:
+        chosen = list(self.list.chosen())
+        if len(chosen) == 1 and chosen[0] != self.box.role:
+            self.box.set_role(chosen[0])
 
-    def set_role(self, role: str) -> None:
-        """Draw another role."""
-        self.roles.setCurrentIndex(self.roles.findData(role))
+    def _go(self, item: Any) -> None:
+        role, index = self.list.place(item)
+        x0, y0, x1, y1 = shapely.get_parts(self.session.drawing.state[role])[index].bounds
+        go_to(self.session.viewer, (x0, y0, x1, y1), self.session.origin_um)
+
+    # Strokes
 
     def take(self, tool: str) -> None:
         """Take a tool in hand; none lets the pointer move the picture."""
-        self.pen.put_down()
-        if tool and self.session.slide is not None:
-            self.pen.set_radius(self.radius.value())
-            self.pen.take(tool, self.layers.choose(self.role))
-        else:
+        if not self.content.isEnabled() or self.session.slide is None:
             tool = ""
-        for name, button in self.tools.items():
-            button.setChecked(name == tool)
+        self.pen.put_down()
+        if tool:
+            self.pen.set_radius(self.box.radius.value())
+            self.pen.take(tool, self.layers.choose(self.box.role))
+        self.box.show_tool(tool)
 
-    def _show_no_tool(self) -> None:
-        for button in self.tools.values():
-            button.setChecked(False)
-
-    def _chose_role(self) -> None:
-        line = self.role == LINE
-        for name in ("brush", "add", "hole"):
-            self.tools[name].setEnabled(not line)
+    def _chose_role(self, role: str) -> None:
         if tool := self.pen.tool:
-            self.take(tool if self.tools[tool].isEnabled() else "freehand")
+            self.take(tool if self.box.tools[tool].isEnabled() else "freehand")
 
     def _stroke(self, tool: str, points: Any) -> Stroke:
         slide = self.session.slide
         assert slide is not None
         height, width = (n * slide.pixel_size_um for n in slide.shape)
         reach = _REACH_PX / max(self.session.viewer.scene.camera.zoom, 1e-9)
-        return Stroke(tool, self.role, points, self.radius.value(), reach, (width, height))
+        return Stroke(tool, self.box.role, points, self.box.radius.value(), reach, (width, height))
 
     def _stroked(self, tool: str, points: Any) -> None:
         try:
@@ -299,7 +214,7 @@ class RegionsPanel(StepWidget):
             return None
         return moved_outline(self.session.drawing.state, self._stroke(tool, points))
 
-    def _unfinished(self) -> Regions | None:
+    def _unfinished(self) -> "Regions | None":
         """Return the drawing with the stroke under way; None where none is or it does not fit."""
         if not self.pen.busy or self.session.slide is None:
             return None
@@ -309,21 +224,19 @@ class RegionsPanel(StepWidget):
         except ImmunescapeError:
             return None
 
+    # Keys
+
     def _pressed(self, event: Any) -> bool:
         """Do what a key means; tell whether it meant something."""
-        plain = event.modifiers() in (
-            Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier,
-        )  # fmt: skip
-        if not plain or not self.content.isEnabled():
+        if event.modifiers() not in _PLAIN or not self.content.isEnabled():
             return False
         key, text = event.key(), event.text().upper()
         by_letter = {tool.key: name for name, tool in TOOLS.items()}
-        if text in by_letter and self.tools[by_letter[text]].isEnabled():
+        if text in by_letter and self.box.tools[by_letter[text]].isEnabled():
             name = by_letter[text]
             self.take("" if self.pen.tool == name else name)
         elif text in ("[", "]"):
-            factor = _STEP if text == "]" else 1 / _STEP
-            self.radius.setValue(self.radius.value() * factor)
+            self.box.change_radius(text == "]")
         elif key == Qt.Key.Key_Escape:
             if self.pen.busy:
                 self.pen.give_up()
@@ -331,7 +244,7 @@ class RegionsPanel(StepWidget):
                 self.take("")
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.pen.busy:
             self.pen.finish()
-        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self._chosen():
+        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.list.chosen():
             self.delete()
         else:
             return False
@@ -358,8 +271,10 @@ class RegionsPanel(StepWidget):
 
     def simplify(self) -> None:
         """Give the selected regions, else those of the role, fewer corners."""
-        tolerance = self.tolerance.value()
-        self._change("simplification", lambda shape, _: drawing.simplify(shape, tolerance))
+        tolerance = self.box.tolerance.value()
+        self._change(
+            "simplification", lambda shape, parts: drawing.simplify(shape, tolerance, pieces=parts)
+        )
 
     def fill(self) -> None:
         """Fill the holes of the selected regions, else of those of the role."""
@@ -367,15 +282,14 @@ class RegionsPanel(StepWidget):
 
     def delete(self) -> None:
         """Delete the selected regions."""
-        if not self._chosen():
+        if not self.list.chosen():
             self.session.message.emit("select regions in the list first")
             return
         self._change("deletion", drawing.drop_parts)
 
     def _change(self, name: str, act: Any) -> None:
-        state = self.session.drawing.state
-        chosen = self._chosen() or {self.role: None}
-        after = state
+        state = after = self.session.drawing.state
+        chosen: dict[str, Any] = dict(self.list.chosen()) or {self.box.role: None}
         for role, parts in chosen.items():
             if role in state:
                 after = with_shape(after, role, act(state[role], parts))
@@ -391,9 +305,9 @@ class RegionsPanel(StepWidget):
             self._take_tumour(called.tumour)
             return
         cells = finished.cells
-        tumour = cells.points_um[np.asarray(cells["phenotype"] == "tumour", bool)]
+        points = cells.points_um[np.asarray(cells["phenotype"] == "tumour", bool)]
         self.start(
-            derive_tumour, tumour, finished.measured.counted_tissue(), self.session.study.tumour,
+            derive_tumour, points, finished.measured.counted_tissue(), self.session.study.tumour,
             annotations=self.session.drawing.state, tells=False, done=self._take_tumour,
         )  # fmt: skip
 
@@ -404,7 +318,7 @@ class RegionsPanel(StepWidget):
         self.session.drawing.push(
             with_shape(self.session.drawing.state, "tumour", region), "tumour from cells"
         )
-        self.set_role("tumour")
+        self.box.set_role("tumour")
 
     def _choose_import(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Import annotations", filter=_FILTER)
@@ -414,25 +328,24 @@ class RegionsPanel(StepWidget):
     def import_from(self, path: Path) -> None:
         """Add the annotations of a file to what is drawn."""
         slide = self.session.slide
-        if slide is None:
-            return
-        self.start(
-            read_annotations, path, pixel_size_um=slide.pixel_size_um, slide_name=slide.name,
-            shape=slide.shape, tells=False, done=lambda regions: self._imported(path, regions),
-        )  # fmt: skip
+        if slide is not None:
+            self.start(
+                read_annotations, path, pixel_size_um=slide.pixel_size_um, slide_name=slide.name,
+                shape=slide.shape, tells=False, done=lambda found: self._imported(path, found),
+            )  # fmt: skip
 
-    def _imported(self, path: Path, regions: Regions) -> None:
+    def _imported(self, path: Path, found: "Regions") -> None:
         state = after = self.session.drawing.state
-        for role in regions:
+        for role in found:
             before = after.get(role)
-            joined = regions[role] if before.is_empty else drawing.unite(before, regions[role])
+            joined = found[role] if before.is_empty else drawing.unite(before, found[role])
             after = with_shape(after, role, joined)
         if after is not state:
             self.session.drawing.push(after, f"import of {path.name}")
-        told = ", ".join(ROLE_TITLES[role].lower() for role in regions) or "nothing that is known"
+        told = ", ".join(ROLE_TITLES[role].lower() for role in found) or "nothing that is known"
         show_info(f"{path.name}: {told}")
-        if regions.unknown:
-            unused = ", ".join(f"{count} of {name!r}" for name, count in regions.unknown.items())
+        if found.unknown:
+            unused = ", ".join(f"{count} of {name!r}" for name, count in found.unknown.items())
             show_warning(f"{path.name}: objects that mean nothing here are left out: {unused}")
 
     def _choose_export(self) -> None:
@@ -445,63 +358,8 @@ class RegionsPanel(StepWidget):
     def export_to(self, path: Path) -> None:
         """Write what is drawn as GeoJSON, in pixels of the slide."""
         slide = self.session.slide
-        if slide is None:
-            return
-        self.start(
-            write_regions, path, self.session.drawing.state, slide.pixel_size_um, tells=False,
-            done=lambda _: self.session.message.emit(f"written: {path.name}"),
-        )  # fmt: skip
-
-    # The list
-
-    def _chosen(self) -> dict[str, list[int] | None]:
-        """Return the selected pieces by role."""
-        chosen: dict[str, list[int] | None] = {}
-        for item in self.list.selectedItems():
-            role, index = item.data(0, Qt.ItemDataRole.UserRole)
-            pieces = chosen.setdefault(role, [])
-            assert pieces is not None
-            pieces.append(index)
-        return chosen
-
-    def _drawn(self, regions: Regions | None = None) -> None:
-        """Follow the drawing: the list, undo and redo, the margin, the proposals."""
-        state, history = self.session.drawing.state, self.session.drawing
-        self.list.blockSignals(True)
-        self.list.clear()
-        for role in (r for r in ANNOTATION_ROLES if r in state):
-            for part in drawing.parts_of(state[role]):
-                area = "" if role == LINE else f"{part.area_mm2:.4f} mm²"
-                holes = str(part.holes) if part.holes else ""
-                item = QTreeWidgetItem(
-                    [
-                        f"{ROLE_TITLES[role]} {part.number}",
-                        area,
-                        f"{part.outline_mm:.2f} mm",
-                        holes,
-                    ]
-                )
-                swatch = QPixmap(10, 10)
-                swatch.fill(QColor(ROLE_COLOURS[role]))
-                item.setIcon(0, QIcon(swatch))
-                item.setData(0, Qt.ItemDataRole.UserRole, (role, part.index))
-                self.list.addTopLevelItem(item)
-        self.list.blockSignals(False)
-        for name, what, keys in (
-            ("Undo", history.undo_name, "Ctrl+Z"),
-            ("Redo", history.redo_name, "Ctrl+Shift+Z"),
-        ):
-            self.actions_[name].setEnabled(bool(what))
-            self.actions_[name].setToolTip(f"{name} {what}. Keys {keys}." if what else keys)
-        self.margin.follow()
-        self.proposals.follow()
-
-    def _selected_in_list(self) -> None:
-        chosen = list(self._chosen())
-        if len(chosen) == 1 and chosen[0] != self.role:
-            self.set_role(chosen[0])
-
-    def _go(self, item: QTreeWidgetItem) -> None:
-        role, index = item.data(0, Qt.ItemDataRole.UserRole)
-        x0, y0, x1, y1 = shapely.get_parts(self.session.drawing.state[role])[index].bounds
-        go_to(self.session.viewer, (x0, y0, x1, y1), self.session.origin_um)
+        if slide is not None:
+            self.start(
+                write_regions, path, self.session.drawing.state, slide.pixel_size_um, tells=False,
+                done=lambda _: self.session.message.emit(f"written: {path.name}"),
+            )  # fmt: skip

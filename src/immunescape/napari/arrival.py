@@ -103,6 +103,17 @@ class Arrivals:
             if facts.get("opened") is not None and facts.get("path") is not None:
                 yield facts
 
+    def without_slide(self) -> list[Path]:
+        """Return the folders of results in the viewer whose slide is not."""
+        facts = [facts_of(layer) for layer in self.session.viewer.layers]
+        results = [f["result"] for f in facts if f.get("result") is not None]
+        known = [f["result"] for f in facts if f.get("result") is not None and f.get("opened")]
+        return [r for r in dict.fromkeys(results) if r not in known and not self._made_here(r)]
+
+    def _made_here(self, result: Path) -> bool:
+        """Whether a result is that of a slide in the viewer, which lies elsewhere."""
+        return any(result.name == arrived.slide.name for arrived in self.slides)
+
     def settle(self) -> None:
         """Take note of the slides whose layers came, and of those whose layers are gone."""
         facts = list(self._ours())
@@ -120,6 +131,8 @@ class Arrivals:
                     )
                 )
         if not fresh and len(there) == len(self.slides):
+            if self.without_slide():
+                self.changed.emit()
             return
         self.slides = there + fresh
         back = next((s for s in fresh if s.result is not None), None)
@@ -228,6 +241,7 @@ class Arrivals:
         work = Work(finish, session.inputs, session.out, session.study, run=False)
         work.returned.connect(lambda finished: self._loaded(slide, finished))
         work.failed.connect(tell_error)
+        work.title = f"reading the result of {slide.name}"
         self.work = work.start()
 
     def _loaded(self, slide: "Slide", finished: Any) -> None:

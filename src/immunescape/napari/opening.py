@@ -10,12 +10,13 @@ from immunescape.errors import ChannelNamesError, PixelSizeError, SceneError
 from immunescape.io import open_slide
 from immunescape.napari.layers import layers_of_result, slide_layers
 from immunescape.napari.reading import is_result
+from immunescape.pipeline.reopening import check_slide
 from immunescape.study import SlideOptions, Study
 
 if TYPE_CHECKING:
     from immunescape.slide import Slide
 
-__all__ = ["ask", "layers_of_path", "open_with"]
+__all__ = ["ask", "layers_of_lost_slide", "layers_of_path", "open_with"]
 
 _PIXEL_UM = 0.5
 _LEAST_UM, _MOST_UM, _DIGITS = 0.01, 20.0, 4
@@ -52,6 +53,26 @@ def layers_of_path(path: Path, options: SlideOptions) -> list[Any]:
         for _, meta, _ in layers:
             meta["metadata"]["immunescape"]["study"] = Study(slide=options)
     return layers
+
+
+def layers_of_lost_slide(folder: Path, path: Path) -> list[Any]:
+    """Return the layers of the slide of a result that was opened without it.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+    path
+        Where the slide lies.
+
+    Raises
+    ------
+    ImmunescapeError
+        If it is another slide, or cannot be read.
+    """
+    study = check_slide(folder, path)
+    layers = layers_of_result(folder, slide=open_with(path, study.slide))
+    return [layer for layer in layers if layer[1]["metadata"]["immunescape"].get("opened")]
 
 
 def ask(error: Exception, options: SlideOptions, parent: QWidget | None) -> SlideOptions | None:

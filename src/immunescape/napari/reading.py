@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_warning
 
-from immunescape.errors import ImmunescapeError
+from immunescape.errors import ChannelNamesError, ImmunescapeError, PixelSizeError, SceneError
 from immunescape.napari.layers import LayerData, layers_of_result, slide_layers
 
 __all__ = ["find_reader", "is_result", "read_result", "read_slide", "slide_data"]
@@ -85,6 +85,10 @@ def _told(read: Callable[[Path], list[LayerData]], path: str | Sequence[str]) ->
     assert one is not None
     try:
         layers = read(one)
+    except (PixelSizeError, SceneError, ChannelNamesError) as error:
+        problem = str(error).split("; pass ")[0]
+        show_error(f"{problem}; open it in the workbench, step 1, which asks for it")
+        return NOTHING
     except ImmunescapeError as error:
         show_error(str(error))
         return NOTHING
@@ -92,7 +96,7 @@ def _told(read: Callable[[Path], list[LayerData]], path: str | Sequence[str]) ->
     if slide is None:
         show_warning(
             f"The slide of {one.name} does not lie beside its result: cells and regions are shown "
-            "without it. Put it beside the folder, and open the folder again."
+            "without it. Put it beside the folder and open that again, or choose it in step 1."
         )
     else:
         for warning in slide.warnings:

@@ -9,6 +9,8 @@ from psygnal import Signal
 
 from immunescape.io.output import atomic_path, check_folder_name
 from immunescape.napari.history import History
+from immunescape.napari.preferences import read_preferences
+from immunescape.napari.showing import prepare_result
 from immunescape.panel import propose_panel
 from immunescape.pipeline import Inputs
 from immunescape.pipeline.finished import Finished, load_finished
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from immunescape.panel import Panel
     from immunescape.slide import Slide
 
-__all__ = ["Session", "default_out", "finish"]
+__all__ = ["Session", "default_out", "finish", "new_study"]
 
 
 class Session:
@@ -138,7 +140,8 @@ class Session:
         path
             Its file.
         study
-            Its study; the one that was saved for it where absent, else a new one.
+            Its study; the one that was saved for it where absent, else a new one, which runs as
+            the preferences say.
         out
             Folder for its results; where absent, the session's, else one beside the slide.
         origin_um
@@ -153,7 +156,7 @@ class Session:
         self.finished = None
         if study is None:
             saved = self.study_path
-            study = read_study(saved) if saved.is_file() else Study()
+            study = read_study(saved) if saved.is_file() else new_study()
         self.study = dataclasses.replace(study, input=())
         self.panel = self.study_panel()
         self.slide_changed.emit()
@@ -272,6 +275,8 @@ def finish(
         inputs = dataclasses.replace(inputs, edits=None)
     progress("load", 0, 1)
     finished = load_finished(open_job(inputs, out, study))
+    if finished is not None:
+        prepare_result(finished)
     progress("load", 1, 1)
     return finished
 
@@ -290,6 +295,14 @@ def default_out(slide: Path) -> Path:
     if os.access(beside, os.W_OK) and not shipped:
         return beside / "immunescape-results"
     return Path.home() / "immunescape-results"
+
+
+def new_study() -> Study:
+    """Return the usual settings, on the device and in the tiles that a person prefers."""
+    try:
+        return read_preferences().applied(Study())
+    except KeyError:  # napari knows nothing of this plugin, as where it runs from a checkout
+        return Study()
 
 
 def _quoted(text: str) -> str:

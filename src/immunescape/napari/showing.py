@@ -1,12 +1,11 @@
 """The layers of a slide and of its result: shown, followed and taken away again."""
 
-from pathlib import Path
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from immunescape.io.geojson import read_regions
 from immunescape.napari.layers import (
     facts_of,
-    features_of,
     label_layer,
     regions_layers,
     slide_layers,
@@ -17,12 +16,20 @@ if TYPE_CHECKING:
     from immunescape.pipeline.finished import Finished
     from immunescape.slide import Slide
 
-__all__ = ["dress_slide", "hide_result", "insert", "place_slide", "show_result"]
+__all__ = [
+    "dress_slide",
+    "hide_result",
+    "insert",
+    "place_slide",
+    "prepare_result",
+    "show_result",
+]
 
 _REGIONS = "regions.geojson"
 _OUTLINE_PX = 1
 
 LayerData = tuple[Any, dict[str, Any], str]
+_ready: "weakref.WeakKeyDictionary[Finished, list[LayerData]]" = weakref.WeakKeyDictionary()
 
 
 def insert(viewer: Any, layers: list[LayerData]) -> None:
@@ -36,45 +43,64 @@ def insert(viewer: Any, layers: list[LayerData]) -> None:
         viewer.layers.selection.active = active
 
 
+def prepare_result(finished: "Finished") -> None:
+    """Make the layers of a result ready to be shown; for another thread.
+
+    A million cells take a moment to be laid out as features, which the window is spared.
+    """
+    _ready[finished] = _layers_of(finished)
+
+
+def _layers_of(finished: "Finished") -> list[LayerData]:
+    """Return the layers of a result, for a slide whose origin is the viewer's."""
+    job = finished.job
+    name, edge = job.opened.slide.name, job.opened.slide.pixel_size_um
+    layers: list[LayerData] = []
+    path = job.folder / _REGIONS
+    if path.is_file():
+        regions = read_regions(path, pixel_size_um=edge)
+        layers += regions_layers(regions, found=True, slide=name, pixel_size_um=edge)
+    for labels in ("nuclei", "cells"):
+        if labels in finished.store:
+            table = finished.cells if labels == "cells" else None
+            shown = table is not None
+            layers.append(label_layer(finished.store, labels, table, slide=name, visible=shown))
+    for _, meta, _ in layers:
+        meta["metadata"]["immunescape"] |= {"result": job.folder, "key": job.keys.labels}
+    return layers
+
+
 def show_result(session: "Session", finished: "Finished") -> None:
     """Show labels and regions of a result in place of those of an earlier one of the slide.
 
     Labels that are in the viewer already, because a result folder was dropped or because only
     tables were made anew, stay as they look and get the new table.
     """
-    assert session.slide is not None
-    folder, key = finished.job.folder, finished.job.keys.measurements  # of corrected labels
     before = _results(session)
-    labels = {facts_of(layer).get("labels"): layer for layer in before}
-    layers: list[LayerData] = []
-    path = folder / _REGIONS
-    edge = session.slide.pixel_size_um
-    place: dict[str, Any] = {"slide": session.slide.name, "origin_um": session.origin_um}
-    if path.is_file():
-        regions = read_regions(path, pixel_size_um=edge)
-        layers += regions_layers(regions, found=True, pixel_size_um=edge, **place)
-    kept = []
-    for name in ("nuclei", "cells"):
-        if name not in finished.store:
+    known = {facts_of(layer).get("labels"): layer for layer in before}
+    left, top = session.origin_um
+    kept, fresh = [], []
+    for data, meta, kind in _ready.pop(finished, None) or _layers_of(finished):
+        facts = meta["metadata"]["immunescape"]
+        there = known.get(facts.get("labels")) if kind == "labels" else None
+        if there is not None and _same_labels(there, facts):
+            kept.append(there)
+            now = {name: facts[name] for name in ("key", "columns") if name in facts}
+            there.metadata["immunescape"] = {**facts_of(there), **now}
+            if "features" in meta:
+                there.features = meta["features"]
             continue
-        table = finished.cells if name == "cells" else None
-        known = labels.get(name)
-        if known is not None and _same_labels(known, folder, key):
-            kept.append(known)
-            known.metadata["immunescape"] = {**facts_of(known), "key": key}
-            if table is not None:
-                known.features = features_of(table)
-            continue
-        layers.append(label_layer(finished.store, name, table, visible=table is not None, **place))
+        facts["origin_um"] = session.origin_um
+        y, x = meta.get("translate", (0.0, 0.0))
+        fresh.append((data, {**meta, "translate": (y + top, x + left)}, kind))
     gone = [layer for layer in before if layer not in kept]
     looks = {_identity(facts_of(layer)): layer.visible for layer in gone}
     for layer in gone:
         session.viewer.layers.remove(layer)
-    for _, meta, _ in layers:
-        facts = meta["metadata"]["immunescape"]
-        facts |= {"result": folder, "key": key}
-        meta["visible"] = looks.get(_identity(facts), meta.get("visible", True))
-    insert(session.viewer, layers)
+    for _, meta, _ in fresh:
+        known_look = looks.get(_identity(meta["metadata"]["immunescape"]))
+        meta["visible"] = meta.get("visible", True) if known_look is None else known_look
+    insert(session.viewer, fresh)
     for layer in _results(session):
         if facts_of(layer).get("labels") and layer not in kept:
             layer.contour = _OUTLINE_PX  # the stains stay in view
@@ -145,9 +171,10 @@ def _results(session: "Session") -> list[Any]:
     ]
 
 
-def _same_labels(layer: Any, folder: Path, key: str) -> bool:
+def _same_labels(layer: Any, wanted: Any) -> bool:
     facts = facts_of(layer)
-    return facts.get("result") == folder and facts.get("key", key) == key
+    same = facts.get("result") == wanted["result"]
+    return bool(same and facts.get("key", wanted["key"]) == wanted["key"])
 
 
 def _identity(facts: Any) -> tuple[str, str]:

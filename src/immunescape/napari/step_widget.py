@@ -178,6 +178,7 @@ class StepWidget(QWidget):
             show_warning("This panel is still at work; cancel that first.")
             return None
         work = Work(function, *arguments, tells=tells, **named)
+        work.title = self.title
         self.work = work
         self._begun, self._step = time.monotonic(), ""
         work.told.connect(self._tell)

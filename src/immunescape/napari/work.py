@@ -1,8 +1,11 @@
 """Work that would hold the window: done on another thread, told as it goes, and cancelled."""
 
+import atexit
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from napari.qt.threading import create_worker
@@ -50,24 +53,29 @@ class Work(QObject):
         if tells:
             named["progress"] = self._progress
 
-        def call() -> tuple[str, Any]:
-            # Errors are values here: napari's worker would print a traceback of its own.
-            try:
-                return "returned", function(*arguments, **named)
-            except Cancelled:
-                return "cancelled", None
-            except Exception as error:
-                return "failed", error
-            finally:
-                self._over.set()
-
-        self._worker = create_worker(call, _start_thread=False)
+        self.title = "work"
+        """What it is called where napari asks whether to close a window that is at work."""
+        self._call = partial(function, *arguments, **named)
+        self._worker = create_worker(_Call(self), _start_thread=False)
         self._worker.returned.connect(self._conclude)
 
     def start(self) -> "Work":
         """Begin."""
+        _at_work.add(self)
         self._worker.start()
         return self
+
+    def run(self) -> tuple[str, Any]:
+        """Do it, and tell how it ended; on the other thread."""
+        # Errors are values here: napari's worker would print a traceback of its own.
+        try:
+            return "returned", self._call()
+        except Cancelled:
+            return "cancelled", None
+        except Exception as error:
+            return "failed", error
+        finally:
+            self._over.set()
 
     def cancel(self) -> None:
         """Stop at the next report of progress; what is half-written goes with it."""
@@ -98,6 +106,32 @@ class Work(QObject):
         else:
             getattr(self, how).emit(value)
         self.ended.emit()
+
+
+class _Call:
+    """A piece of work as napari's worker calls it, named as a person knows it."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def __call__(self) -> tuple[str, Any]:
+        return self._work.run()
+
+    def __str__(self) -> str:
+        return self._work.title
+
+
+_at_work: "weakref.WeakSet[Work]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End what is at work before Python does: a thread cannot outlive it."""
+    running = [work for work in _at_work if work.running]
+    for work in running:
+        work.cancel()
+    for work in running:
+        work.wait()
 
 
 def remaining(begun: float, done: int, total: int, now: float | None = None) -> str:

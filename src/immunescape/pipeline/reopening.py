@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.errors import SlideError
 from immunescape.io import fingerprint
 from immunescape.study import read_study
 
 if TYPE_CHECKING:
     from immunescape.study import Input, Study
 
-__all__ = ["Reopened", "reopen_study"]
+__all__ = ["Reopened", "check_slide", "reopen_study"]
 
 _FOLDERS_ABOVE = 3
 
@@ -80,6 +81,33 @@ def reopen_study(path: Path, slide: Path) -> Reopened:
         else:
             files[named.role] = found
     return Reopened(alone, files, tuple(missing))
+
+
+def check_slide(folder: Path, slide: Path) -> "Study":
+    """Return the study of a result, once it is sure that a slide is the one it was made from.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+    slide
+        The slide, wherever it lies now, under whatever name.
+
+    Raises
+    ------
+    StudyError
+        If the study cannot be read.
+    SlideError
+        If it is another slide.
+    """
+    study = read_study(folder / "study.toml")
+    made_from = [named for named in study.input if named.role == "slide"]
+    if made_from and not any(_is(slide, named) for named in made_from):
+        raise SlideError(
+            f"{slide.name} is not the slide that {folder.name} was made from; "
+            f"choose {made_from[0].file}"
+        )
+    return study
 
 
 def _is(path: Path, named: "Input") -> bool:

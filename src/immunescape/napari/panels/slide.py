@@ -8,9 +8,10 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QPushButton, QWidget
 
 from immunescape.errors import ImmunescapeError, PanelError
-from immunescape.napari.opening import ask, layers_of_path, open_with
+from immunescape.napari.opening import ask, layers_of_lost_slide, layers_of_path, open_with
 from immunescape.napari.panels._slide_face import Chooser, ReadForm
 from immunescape.napari.panels._slide_table import PanelTable
+from immunescape.napari.session import new_study
 from immunescape.napari.showing import insert
 from immunescape.napari.step_widget import StepWidget, tell_error
 from immunescape.napari.text import WrappedText, listed
@@ -52,14 +53,17 @@ class SlidePanel(StepWidget):
         self.form.file_size_wanted.connect(lambda: self._reopen(pixel_size_um=None))
         self.form.site_set.connect(self._set_site)
         self.form.folder_wanted.connect(self._choose_out)
+        self.find_button = QPushButton("Find its slide …")
+        self.find_button.setToolTip("Choose the slide that the result was made from.")
+        self.find_button.clicked.connect(self._find)
         self.of_slide = (
             self.facts, self.doubts, self.table, self.costs, self.use_button, self.form,
             self._make_study_row(),
         )  # fmt: skip
-        for part in (self.chooser, *self.of_slide):
+        for part in (self.chooser, self.find_button, *self.of_slide):
             self.body.addWidget(part)
         if session.arrivals is not None:
-            session.arrivals.changed.connect(self._list_slides)
+            session.arrivals.changed.connect(self._refresh)
         self._refresh()
 
     def _make_study_row(self) -> QWidget:
@@ -88,6 +92,10 @@ class SlidePanel(StepWidget):
         slide, panel = self.session.slide, self.session.panel
         for part in self.of_slide:
             part.setVisible(slide is not None)
+        arrivals = self.session.arrivals
+        lost = arrivals.without_slide() if arrivals is not None else []
+        self.find_button.setVisible(bool(lost))
+        self.find_button.setText(f"Find the slide of {lost[0].name} …" if lost else "")
         if slide is None or panel is None:
             self.waiting.setText(_WAITS)
             self.waiting.show()
@@ -157,6 +165,21 @@ class SlidePanel(StepWidget):
         path = QFileDialog.getExistingDirectory(self, "Open a result folder or an OME-Zarr")
         if path:
             self.open_path(Path(path))
+
+    def _find(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, self.find_button.text(), "", _FILTER)
+        if path:
+            self.find_slide(Path(path))
+
+    def find_slide(self, path: Path) -> None:
+        """Open the slide of a result that was opened without it."""
+        arrivals = self.session.arrivals
+        lost = arrivals.without_slide() if arrivals is not None else []
+        if lost:
+            self.start(
+                layers_of_lost_slide, lost[0], path, tells=False,
+                done=lambda layers: insert(self.session.viewer, layers),
+            )  # fmt: skip
 
     def open_path(self, path: Path, options: SlideOptions | None = None) -> None:
         """Open a slide or a result folder; what the file leaves open is asked.
@@ -263,7 +286,7 @@ class SlidePanel(StepWidget):
             channel_names=self.session.study.slide.channel_names,
             scene=self.session.study.slide.scene,
         )
-        fresh = Study(slide=options)
+        fresh = dataclasses.replace(new_study(), slide=options)
         if fresh == self.session.study:
             return
         sure = QMessageBox.question(

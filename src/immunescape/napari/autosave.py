@@ -106,6 +106,10 @@ class Autosave(QObject):
         atexit.register(_close_alive, weakref.ref(self))
         self._opened()
 
+    def set_interval(self, every_s: float) -> None:
+        """Save at other intervals."""
+        self._minute.setInterval(round(every_s * 1000))
+
     # What changed
 
     def _drawn(self, regions: Regions) -> None:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from immunescape.napari.arrival import Arrivals
 from immunescape.napari.autosave import Autosave
+from immunescape.napari.preferences import read_preferences
 from immunescape.napari.session import Session
 from immunescape.napari.step_widget import StepWidget, tell_error
 
@@ -64,7 +65,8 @@ class Workbench(QWidget):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self.session = Session(viewer)
-        self.autosave = Autosave(self.session, self)
+        every_s = 60 * read_preferences().save_minutes
+        self.autosave = Autosave(self.session, self, every_s=every_s)
         self.session.annotations_changed.connect(self._show_drawn)
         self.arrivals = Arrivals(self.session, self)
         self.panels: dict[str, StepWidget] = {}

@@ -14,6 +14,7 @@ from immunescape.errors import EditsError, StudyError
 from immunescape.io.edits import Edits, append_edits, read_edits
 from immunescape.io.labels import LabelStore
 from immunescape.pipeline import Inputs, run_pooled, run_slide
+from immunescape.simulate import FieldParams, simulate_field, write_field
 from immunescape.slide import Slide
 from immunescape.study import Study, read_study
 
@@ -154,7 +155,8 @@ def test_cells_are_merged_cut_and_removed_and_measured_anew(ours):
     assert set(now.index) - set(before.index) == {217}
     assert set(now.index[now["edited"]]) == {1, 60, 217}
     whole = before.loc[[1, 2]]
-    assert now.loc[1, "area_um2"] == pytest.approx(whole["area_um2"].sum())
+    strip = 2 * 2 * 0.25  # beside the four rows that were joined are two with 2 pixels between
+    assert now.loc[1, "area_um2"] == pytest.approx(whole["area_um2"].sum() + strip)
     assert now.loc[1, "x_um"] == pytest.approx(np.average(whole["x_um"], weights=whole["area_um2"]))
     assert now.loc[[60, 217], "area_um2"].sum() == pytest.approx(before.loc[60, "area_um2"])
     rest = now.index.difference([1, 60, 217])
@@ -248,6 +250,32 @@ def test_the_numbers_stand_without_the_corrections_too(made, ours, steps_):
             check_names=False,
         )  # fmt: skip
     assert not (pd.read_csv(result(made) / "sensitivity.csv")["kind"] == "edits").any()
+
+
+def test_corrections_that_move_the_headline_are_told(ours):
+    before = cells_of(result(ours))
+    negative = before.index[(before["phenotype"] == "tumour") & ~before["pdl1_positive"]]
+    edit(ours, *(("call", *centre(k), "pdl1", "positive") for k in negative))
+    run = run_slide(inputs(ours), ours / "out", QUICK)
+    (told,) = [w for w in run.warnings if w.startswith("without corrections")]
+    summary = pd.read_csv(result(ours) / "summary.csv")
+    assert "the headline is " in told and told.endswith("%, not 0.0 %")
+    assert (summary["metric"] == "pdl1_negative_fraction_touching_cd8").any()
+
+
+def test_cells_that_touch_across_a_strip_are_merged_with_it(ours):
+    """Drawn cells lie 2 pixels apart, 1 µm: they touch, and what is between them is theirs then."""
+    before = cells_of(result(ours))
+    edit(ours, ("merge", *centre(61), centre(62)))
+    run = run_slide(inputs(ours), ours / "out", WITHOUT)
+    area = run.cells["area_um2"][61]
+    # in six rows the discs come within 2 pixels of 0.25 µm² of each other
+    strip = 6 * 2 * 0.25
+    assert area == pytest.approx(before.loc[[61, 62], "area_um2"].sum() + strip)
+    narrow = replace(WITHOUT, contact=replace(QUICK.contact, gap_um=0.5))
+    run = run_slide(inputs(ours), ours / "out", narrow)
+    assert any("1 not: merge at x 65.0 µm, y 35.0 µm: the two cells do not touch" in w
+               for w in run.warnings)  # fmt: skip
 
 
 def test_the_study_of_a_result_repeats_it_with_its_corrections(ours, tmp_path):
@@ -401,3 +429,63 @@ def test_a_torn_line_and_a_bad_one(ours):
     path.write_bytes(whole + b"2099-01-01T00:00:00.000000Z,,del\n")
     with pytest.raises(EditsError, match=r"^edits.csv, line 3: 3 fields, not 8"):
         run_slide(inputs(ours), ours / "out", WITHOUT)
+
+
+@pytest.fixture(scope="module")
+def segmented(tmp_path_factory):
+    """A simulated field whose cells were found in its pixels, and pairs of them that touch."""
+    folder = tmp_path_factory.mktemp("segmented")
+    params = FieldParams(width_um=160, height_um=140, roughness_um=8)
+    write_field(simulate_field(params, "response", 5, "made"), folder)
+    given = Inputs(slide=folder / "made.ome.tif", annotations=folder / "made.geojson")
+    run = run_slide(given, folder / "out", WITHOUT)
+    store = LabelStore.open(folder / "out" / "made" / "labels.zarr")
+    contacts = store.table("contacts", run.provenance["stages"]["keys"]["contacts"])
+    return folder, given, run.cells.frame, contacts
+
+
+def test_corrections_survive_a_fresh_segmentation_in_other_tiles(segmented, tmp_path):
+    """Nuclei follow their cells, and cells grown from them are cut and merged as they are."""
+    _, given, cells, contacts = segmented
+    longest = contacts.sort_values("contact_um").iloc[-1]
+    pair = [int(longest["label_a"]), int(longest["label_b"])]
+    whole = cells.drop(pair)[~cells.drop(pair)["touches_frame"]]
+    cut, removed, called = whole["area_um2"].nlargest(3).index
+    x, y = cells.loc[cut, ["x_um", "y_um"]]
+    path = tmp_path / "mine.csv"
+    edits = Edits()
+    for action, *told in (
+        (
+            "merge",
+            *cells.loc[pair[0], ["x_um", "y_um"]],
+            tuple(cells.loc[pair[1], ["x_um", "y_um"]]),
+        ),
+        ("split", x, y, (x, y - 20, x, y + 20)),
+        ("delete", *cells.loc[removed, ["x_um", "y_um"]]),
+        ("call", *cells.loc[called, ["x_um", "y_um"]], "phenotype", "cd8_t"),
+    ):
+        edits = append_edits(path, [getattr(edits, action)(*told)])
+    given = replace(given, edits=path)
+    full = replace(QUICK, sensitivity=Study().sensitivity)
+    tiles = replace(full, segment=replace(full.segment, tile_px=256))
+    first = run_slide(given, tmp_path / "first", full)
+    assert first.provenance["corrections"] == {"applied": 4, "not_applied": []}
+    run_slide(given, tmp_path / "other", tiles)
+    assert tables(tmp_path / "first" / "made") == tables(tmp_path / "other" / "made")
+    now = first.cells.frame
+    new = int(cells.index.max()) + 1
+    assert set(now.index) == (set(cells.index) | {new}) - {pair[1], removed}
+    assert now.loc[called, "phenotype"] == "cd8_t"
+    store = LabelStore.open(tmp_path / "first" / "made" / "labels.zarr")
+    nuclei, labels = store["nuclei"][...], store["cells"][...]
+    there = (nuclei > 0) & (labels > 0)
+    assert (nuclei[there] == labels[there]).all()
+    assert {cut, new} <= set(np.unique(labels)) and removed not in np.unique(nuclei)
+    unedited = LabelStore.open(store.path / "unedited")
+    changed = np.isin(unedited["cells"][...], [*pair, cut, removed])
+    assert (labels == unedited["cells"][...])[~changed].all()
+    # on top of an earlier result without them: the same
+    shutil.copytree(segmented[0] / "out", tmp_path / "out")
+    again = run_slide(given, tmp_path / "out", full)
+    assert steps(again, reused=True) == {"segment"}
+    assert tables(tmp_path / "out" / "made") == tables(tmp_path / "first" / "made")

@@ -104,6 +104,40 @@ def test_cells_that_meet_at_a_corner_do_not_touch():
     ]
 
 
+GAPS = """
+    111.22
+    111..2
+    .....2
+    111333
+    1.1..4
+    ...4.4
+"""
+
+
+@pytest.mark.parametrize(
+    ("gap", "answer"),
+    [
+        (0, None),
+        (1, "111111\n111..1\n.....1\n111333\n1.1..4\n...4.4"),
+        (2, "111111\n111111\n.....1\n111333\n1.1..4\n...4.4"),
+    ],
+)
+def test_a_strip_between_merged_cells_becomes_part_of_them(gap, answer):
+    """A strip of one label's own, between its pieces, is no strip between two cells."""
+    cells = drawn(GAPS)
+    done = Editor()("merge", *um(0, 0), um(0, 5)).apply(cells, gap_px=gap)
+    assert whys(done) == (["the two cells do not touch"] if answer is None else [""])
+    assert shown(cells) == shown(drawn(answer or GAPS))
+
+
+def test_no_other_cell_is_between_two_that_touch_across_a_gap():
+    cells = drawn("1.3.2\n1.3.2")
+    assert whys(Editor()("merge", *um(0, 0), um(0, 4)).apply(cells, gap_px=5)) == [
+        "the two cells do not touch"
+    ]
+    assert shown(cells) == shown(drawn("1.3.2\n1.3.2"))
+
+
 def test_a_cut_gives_the_smaller_part_the_next_number_and_its_nucleus_too():
     cells = drawn("""
         .11111.

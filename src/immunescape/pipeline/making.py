@@ -78,7 +78,7 @@ def make(
             touching.keep(kept, job.keys.unedited_contacts)
     found = Labelled(kept, before.nuclei, before.cell_labels, before.origin, before.label_warnings)
     with recorder.step("correct labels"):
-        labelled = correct_labelled(found, store, edits, pixel, progress=progress)
+        labelled = correct_labelled(found, store, edits, job.study, progress=progress)
     measured = _measure(job, labelled, recorder, progress)
     touching = _touching(job, measured, store, recorder, progress)
     return measured, touching, Unedited(before, contacts)

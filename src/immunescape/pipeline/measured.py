@@ -1,7 +1,7 @@
 """The first half: pixels in, labels and measurements out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,13 @@ __all__ = [
     "Labelled",
     "Measured",
     "correct_labelled",
+    "corrected_in_place",
     "label_slide",
     "measure_labelled",
     "measure_slide",
 ]
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,7 +324,7 @@ def correct_labelled(
     found: Labelled,
     store: LabelStore,
     edits: "Sequence[Edit]",
-    pixel_size_um: float,
+    study: "Study",
     *,
     progress: Progress = silent,
 ) -> Labelled:
@@ -335,8 +338,8 @@ def correct_labelled(
         Where the corrected ones are written.
     edits
         Corrections of labels, in the order they were made.
-    pixel_size_um
-        Edge of a pixel.
+    study
+        Says which cells touch.
     progress
         Called as the work goes on.
     """
@@ -345,12 +348,27 @@ def correct_labelled(
         if plane is not None:
             planes[name] = store.add(name, (plane.shape[-2], plane.shape[-1]))
             copy_plane(plane, planes[name])
-    corrected = correct_labels(
-        planes["nuclei"], planes["cells"], edits, pixel_size_um, progress=progress
-    )
+    copied = replace(found, store=store, nuclei=planes["nuclei"], cells=planes["cells"])
+    corrected = corrected_in_place(copied, edits, study, progress=progress)
     for name, plane in planes.items():
         if plane is not None:
             store.finish(name)
-    return Labelled(
-        store, planes["nuclei"], planes["cells"], found.origin, found.warnings, corrected
+    return corrected
+
+
+def corrected_in_place(
+    labelled: Labelled,
+    edits: "Sequence[Edit]",
+    study: "Study",
+    *,
+    progress: Progress = silent,
+) -> Labelled:
+    """Correct label images that can be written to; see `correct_labelled`."""
+    pixel = labelled.store.pixel_size_um
+    grown = labelled.nuclei is not None and bool(labelled.origin.get("grown", False))
+    # grown cells meet wherever they touch; others may have a strip between them
+    gap_px = 0 if grown else int(study.contact.gap_um / pixel + _ROUNDING)
+    corrected = correct_labels(
+        labelled.nuclei, labelled.cells, edits, pixel, gap_px=gap_px, progress=progress
     )
+    return replace(labelled, corrected=corrected)

@@ -18,7 +18,12 @@ from immunescape.pipeline.inputs import Inputs, with_model_found
 from immunescape.pipeline.inspection import inspected
 from immunescape.pipeline.job import Job, open_job
 from immunescape.pipeline.making import label_anew, make
-from immunescape.pipeline.measured import Labelled, Measured, measure_labelled
+from immunescape.pipeline.measured import (
+    Labelled,
+    Measured,
+    corrected_in_place,
+    measure_labelled,
+)
 from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, write_outputs
 from immunescape.pipeline.provenance import Recorder, provenance_of
 from immunescape.pipeline.shared import Shared, call_together
@@ -31,7 +36,6 @@ from immunescape.pipeline.takeover import (
     without_tables,
 )
 from immunescape.pipeline.touching import Touching
-from immunescape.segment.corrections import correct_labels
 
 if TYPE_CHECKING:
     from immunescape.results import SlideResult
@@ -283,14 +287,15 @@ def _swept(
     with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
         store = LabelStore.create(Path(folder) / STORE, job.opened.slide.pixel_size_um)
         recorder = Recorder()
-        if other.keys.labels == job.keys.labels:
-            labelled = Labelled(store, measured.nuclei, measured.cell_labels, measured.origin)
+        same_gap = study.contact.gap_um == job.study.contact.gap_um
+        if other.keys.labels == job.keys.labels and (same_gap or not measured.corrected.outcomes):
+            labelled = Labelled(
+                store, measured.nuclei, measured.cell_labels, measured.origin,
+                corrected=measured.corrected,
+            )  # fmt: skip
         else:
             labelled = label_anew(other, store, recorder, silent)
-            corrected = correct_labels(
-                labelled.nuclei, labelled.cells, job.opened.edits.of_labels, store.pixel_size_um
-            )
-            labelled = dataclasses.replace(labelled, corrected=corrected)
+            labelled = corrected_in_place(labelled, job.opened.edits.of_labels, study)
         again = measure_labelled(
             job.opened.slide, job.opened.panel, labelled, study, recorder=recorder
         )

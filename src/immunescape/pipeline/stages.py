@@ -95,7 +95,8 @@ def stage_keys(
     unedited, unedited_contacts = _digest(measurements), _digest(contacts)
     if edits:
         corrected = [(e.time, e.action, e.x_um, e.y_um, e.after) for e in edits]
-        measurements |= {"edits": corrected}
+        # a merge fills what lies between two cells that touch across a gap
+        measurements |= {"edits": corrected, "gap_um": study.contact.gap_um if imported else 0.0}
         contacts |= {"edits": corrected}
     gates = {
         "measurements": measurements,

@@ -89,6 +89,7 @@ def correct_labels(
     edits: Sequence[Edit],
     pixel_size_um: float,
     *,
+    gap_px: int = 0,
     least_px: int = LEAST_PART_PX,
     block_px: int = _SCAN_PX,
     progress: Progress = silent,
@@ -108,6 +109,8 @@ def correct_labels(
         positions are looked up in the cells as the rows before have left them.
     pixel_size_um
         Edge of a pixel.
+    gap_px
+        Widest strip of background across which two cells still touch, as for contacts.
     least_px
         Pixels of a cell that a cut must leave on either side.
     block_px
@@ -119,18 +122,20 @@ def correct_labels(
     -------
     Corrected
         A row is not applied, and says why, where its position holds no cell, a merge names one
-        cell twice or two that share no edge of a pixel, or a cut misses its cell or leaves too
-        little of it.
+        cell twice or two that share no edge of a pixel across the gap, or a cut misses its cell or
+        leaves too little of it.
 
     Notes
     -----
-    A merged cell has the label of the cell that is named first. A cut runs along the whole
+    A merged cell has the label of the cell that is named first. Background that lies between the
+    two along a row or a column, no wider than `gap_px`, becomes part of it: no border is left
+    within. A cut runs along the whole
     straight line through its two points, and must pass through the cell between them; pixels
     whose centre is on the line go with those on the left hand of who walks it from the upper point
     down, or from left to right. The part with more pixels keeps the label, of equal ones that
     with the first pixel in the order of rows; the other gets a number above all that are there,
-    in the order of the rows of `edits`. A part without a pixel of the nucleus is a cell without nucleus. Where a cell is
-    removed, its neighbours do not grow.
+    in the order of the rows of `edits`. A part without a pixel of the nucleus is a cell without
+    nucleus. Where a cell is removed, its neighbours do not grow.
     """
     if not edits:
         return Corrected()
@@ -141,7 +146,7 @@ def correct_labels(
         label, why = planes.cell_at((edit.x_um, edit.y_um))
         if not why:
             if edit.action == "merge":
-                why = _merge(planes, label, edit, changed)
+                why = _merge(planes, label, edit, gap_px, changed)
             elif edit.action == "split":
                 why = _split(planes, label, edit, least_px, changed)
             elif edit.action == "delete":
@@ -238,7 +243,7 @@ def _around(one: Block, other: Block) -> Block:
     )
 
 
-def _merge(planes: _Planes, label: int, edit: Edit, changed: set[int]) -> str:
+def _merge(planes: _Planes, label: int, edit: Edit, gap_px: int, changed: set[int]) -> str:
     other, why = planes.cell_at((edit.numbers[0], edit.numbers[1]))
     if why:
         return f"at the second position, {why}"
@@ -247,7 +252,7 @@ def _merge(planes: _Planes, label: int, edit: Edit, changed: set[int]) -> str:
     box = _around(planes.boxes[label], planes.boxes[other])
     near = max(box.shape) <= 2 * _WIDEST_PX  # what is wider cannot touch: none of it is read
     parts = planes.read(box) if near else []
-    if not near or not _share_edge(parts[0] == label, parts[0] == other):
+    if not near or not _join(parts[0], label, other, gap_px):
         return "the two cells do not touch"
     for part in parts:
         part[part == other] = label
@@ -259,13 +264,24 @@ def _merge(planes: _Planes, label: int, edit: Edit, changed: set[int]) -> str:
     return ""
 
 
-def _share_edge(one: Mask, other: Mask) -> bool:
-    return bool(
-        (one[1:] & other[:-1]).any()
-        or (one[:-1] & other[1:]).any()
-        or (one[:, 1:] & other[:, :-1]).any()
-        or (one[:, :-1] & other[:, 1:]).any()
-    )
+def _join(cells: Labels, label: int, other: int, gap_px: int) -> bool:
+    """Fill what lies between two cells with the label of the first; tell whether they touch."""
+    one, two, free = cells == label, cells == other, cells == 0
+    between = np.zeros(cells.shape, bool)
+    touch = False
+    for a, b, open_, fill in ((one, two, free, between), (one.T, two.T, free.T, between.T)):
+        for width in range(gap_px + 1):
+            last = len(a) - width - 1
+            if last < 1:
+                break
+            meet = (a[:last] & b[width + 1 :]) | (b[:last] & a[width + 1 :])
+            for k in range(1, width + 1):
+                meet &= open_[k : last + k]
+            for k in range(1, width + 1):
+                fill[k : last + k] |= meet
+            touch |= bool(meet.any())
+    cells[between] = label
+    return touch
 
 
 def _split(planes: _Planes, label: int, edit: Edit, least_px: int, changed: set[int]) -> str:

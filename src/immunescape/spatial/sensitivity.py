@@ -49,8 +49,8 @@ class SensitivityParams(Params):
     ----------
     tables
         ``full`` judges the slide under each other membrane statistic, another gating method, the
-        gate of the other cells, both ends of every gate,
-        nuclei grown by other lengths, SOX10 alone, without what is proposed for exclusion and with
+        gate of the other cells, both ends of every gate, nuclei grown by other lengths, SOX10
+        alone, without what is proposed for exclusion, without corrections made by hand and with
         other bandwidths of a derived tumour region; ``no_growth`` leaves out the grown nuclei,
         which need the label images once; ``none`` gives no such table.
     """
@@ -155,12 +155,14 @@ def _moves(rows: pd.DataFrame) -> Iterator[str]:
     for row in rows.to_dict("records"):
         if pd.isna(row["main_value"]):
             continue
-        what = f"{row['kind']} {row['variant']}"
+        what = f"with {row['kind']} {row['variant']}"
+        if row["kind"] == "edits":
+            what = str(row["variant"])
         main = _percent(row["main_value"])
         if not row["evaluable"]:
-            yield f"with {what} the headline of {main} is not evaluable: {row['reason']}"
+            yield f"{what} the headline of {main} is not evaluable: {row['reason']}"
         elif row["kind"] != "statistic" and abs(row["difference"]) > DOUBTFUL_SPREAD + _ROUNDING:
-            yield f"with {what} the headline is {_percent(row['value'])}, not {main}"
+            yield f"{what} the headline is {_percent(row['value'])}, not {main}"
 
 
 def sox10_alone(cells: CellTable) -> CellTable:

@@ -2,6 +2,8 @@
 #   make demo   analyse the shipped sample patient and print the headline tables
 #   make test   check style, types and layers, run all tests, and most of them on the oldest
 #               versions of the dependencies that are allowed
+#   make wheelhouse [PLATFORM=windows|macos|linux] [FOR=3.12]
+#               a folder that installs the plugin on a machine without internet
 SHELL := /bin/bash
 PYTHON ?= python3
 UV := .tools/bin/uv
@@ -11,7 +13,7 @@ STAMP := $(VENV)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test lint check floors wheel clean system
+.PHONY: help demo test lint check floors wheel wheelhouse clean system
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,5 +66,12 @@ test: system lint check floors
 wheel: $(STAMP)
 	$(UV) build --quiet --wheel --out-dir dist
 
+# For another machine: its system and the version of its Python; by default those of this one.
+PLATFORM ?=
+FOR ?=
+wheelhouse: $(UV)
+	@$(PYTHON) .ci/wheelhouse.py --uv $(UV) $(if $(PLATFORM),--platform $(PLATFORM)) \
+	  $(if $(FOR),--python $(FOR)) wheelhouse$(if $(PLATFORM),-$(PLATFORM))
+
 clean:
-	rm -rf $(VENV) .venv-floors .tools dist build immunescape-demo
+	rm -rf $(VENV) .venv-floors .tools dist build immunescape-demo wheelhouse wheelhouse-*

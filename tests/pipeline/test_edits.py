@@ -257,7 +257,7 @@ def test_corrections_that_move_the_headline_are_told(ours):
     negative = before.index[(before["phenotype"] == "tumour") & ~before["pdl1_positive"]]
     edit(ours, *(("call", *centre(k), "pdl1", "positive") for k in negative))
     run = run_slide(inputs(ours), ours / "out", QUICK)
-    (told,) = [w for w in run.warnings if w.startswith("without corrections")]
+    (told,) = [w for w in run.warnings if w.startswith("with none of the corrections")]
     summary = pd.read_csv(result(ours) / "summary.csv")
     assert "the headline is " in told and told.endswith("%, not 0.0 %")
     assert (summary["metric"] == "pdl1_negative_fraction_touching_cd8").any()

@@ -155,14 +155,14 @@ def _moves(rows: pd.DataFrame) -> Iterator[str]:
     for row in rows.to_dict("records"):
         if pd.isna(row["main_value"]):
             continue
-        what = f"with {row['kind']} {row['variant']}"
+        what = f"{row['kind']} {row['variant']}"
         if row["kind"] == "edits":
-            what = str(row["variant"])
+            what = "none of the corrections"
         main = _percent(row["main_value"])
         if not row["evaluable"]:
-            yield f"{what} the headline of {main} is not evaluable: {row['reason']}"
+            yield f"with {what} the headline of {main} is not evaluable: {row['reason']}"
         elif row["kind"] != "statistic" and abs(row["difference"]) > DOUBTFUL_SPREAD + _ROUNDING:
-            yield f"{what} the headline is {_percent(row['value'])}, not {main}"
+            yield f"with {what} the headline is {_percent(row['value'])}, not {main}"
 
 
 def sox10_alone(cells: CellTable) -> CellTable:

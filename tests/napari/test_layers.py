@@ -179,6 +179,23 @@ def test_cells_are_drawn_in_the_colour_of_their_class(store):
     np.testing.assert_array_equal(layer.get_color(77), (0, 0, 0, 0))
     shown = layer.colormap._data_to_texture(LABELS)
     np.testing.assert_array_equal(shown, [[0, 2, 2, 1], [0, 2, 1, 1], [0, 0, 0, 1]])
+    layer.new_colormap()  # what the colour mode "auto" gives: a colour a cell
+    recolour(layer, [0, 1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(layer.get_color(1), red)
+    layer.selected_label, layer.show_selected_label = 5, True
+    np.testing.assert_array_equal(layer.get_color(1), (0, 0, 0, 0))
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        recolour(layer, [0, 3])
+
+
+def test_more_classes_than_a_texture_holds_are_refused(store):
+    layer = Layer.create(*label_layer(store, "cells"))
+    with pytest.raises(ValueError, match="no colours by class yet"):
+        recolour(layer, [0, 1])
+    with pytest.raises(ValueError, match="at most 250"):
+        recolour(layer, [0, 1], ["#ff0000"] * 251)
+    recolour(layer, np.arange(251), ["#ff0000"] * 250)
+    np.testing.assert_array_equal(layer.get_color(5), (1, 0, 0, 1))
 
 
 def test_the_cell_table_comes_back_from_the_layer(store):
@@ -258,6 +275,25 @@ def test_shapes_of_every_kind_are_read():
     layer.add_polygons(bow)
     assert regions_from_layers([layer])["tumour"].area == pytest.approx(area - 4 + 50)
     assert regions_from_layers([layer])["tumour"].is_valid
+
+
+def test_found_regions_are_lines_near_the_truth_and_are_never_taken_for_drawn():
+    circle = shapely.Point(500, 500).buffer(400, quad_segs=2000)
+    (layer,) = made(
+        regions_layers(
+            Regions(
+                {
+                    "tissue": circle,
+                }
+            ),
+            found=True,
+        )
+    )
+    assert list(layer.shape_type) == ["path"]
+    assert len(layer.data[0]) < 300
+    shown = shapely.LineString(np.asarray(layer.data[0])[:, ::-1])
+    assert shapely.hausdorff_distance(shown, circle.exterior) < 1.1
+    assert list(regions_from_layers([layer])) == []
 
 
 def test_only_layers_of_the_slide_that_draw_a_role_count():

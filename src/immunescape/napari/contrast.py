@@ -20,7 +20,7 @@ _BLOCKS = 12
 _COARSEST = 4.0
 """Pixels are looked at where a cell is still several of them wide."""
 _OVERVIEW = 2048
-_LIT_SHARE = 98.0
+_LIT_SHARE = 95.0
 _NOISES = 15.0
 _SIGMAS_TO_5_PERCENT = 1.645
 
@@ -125,7 +125,7 @@ def contrast_limits(pixels: npt.NDArray[np.float32]) -> tuple[float, float]:
     Returns
     -------
     tuple
-        The median of the unlit pixels, and the 98th percentile of the lit ones, those above
+        The median of the unlit pixels, and the 95th percentile of the lit ones, those above
         Otsu's threshold of the square roots. Full colour is at least 15 standard deviations of
         the unlit pixels above black, judged by those darker than the median: a channel without
         stain stays dark instead of showing its noise. The two always differ.

@@ -1,5 +1,6 @@
 """Slides and result folders dropped on the window open at once, without a question."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from qtpy.QtWidgets import QWidget
 from immunescape.napari.reading import find_reader
 
 __all__ = ["Drops", "take_drops"]
+
+Opens = Callable[[Path], object]
 
 
 class Drops(QObject):
@@ -22,10 +25,13 @@ class Drops(QObject):
         The viewer to open things in.
     target
         The part of the window that things are dropped on.
+    opens
+        Called with a path to open it without holding the window; None lets napari open it.
     """
 
-    def __init__(self, viewer: Any, target: QWidget) -> None:
+    def __init__(self, viewer: Any, target: QWidget, opens: Opens | None = None) -> None:
         super().__init__(target)
+        self.opens = opens
         self._viewer = viewer
         target.installEventFilter(self)
 
@@ -38,12 +44,15 @@ class Drops(QObject):
         if len(paths) != len(urls) or not all(find_reader(str(p)) for p in paths):
             return False
         event.acceptProposedAction()
+        if self.opens is not None and len(paths) == 1:
+            self.opens(paths[0])
+            return True
         for path in paths:
             self._viewer.open(path, plugin="immunescape")
         return True
 
 
-def take_drops(viewer: Any, inside: QWidget) -> Drops | None:
+def take_drops(viewer: Any, inside: QWidget, opens: Opens | None = None) -> Drops | None:
     """Open slides and results that are dropped on a viewer's window.
 
     Parameters
@@ -52,6 +61,9 @@ def take_drops(viewer: Any, inside: QWidget) -> Drops | None:
         The viewer.
     inside
         Any widget in its window, such as a dock.
+    opens
+        What opens a path, such as the panel that shows progress and asks for what a file leaves
+        open; napari itself where absent.
 
     Returns
     -------
@@ -62,5 +74,7 @@ def take_drops(viewer: Any, inside: QWidget) -> Drops | None:
     for part in inside.window().findChildren(QWidget):
         if type(part).__name__ == "QtViewer" and part.acceptDrops():
             there = part.findChildren(Drops)
-            return there[0] if there else Drops(viewer, part)
+            taking = there[0] if there else Drops(viewer, part)
+            taking.opens = opens or taking.opens
+            return taking
     return None

@@ -223,6 +223,7 @@ def label_layer(
             classes = table["phenotype"].map(codes).fillna(0).to_numpy(np.uint8)
             colours = [PHENOTYPE_COLOURS[p] for p in PHENOTYPES]
             meta["colormap"] = ClassColours(classes_by_label(table, classes), colours)
+            meta["metadata"]["immunescape"]["class_colours"] = colours
     levels: list[Any] = [LabelPlane(level) for level in store.levels(name)]
     if len(levels) == 1:  # napari lets people paint into a single level; corrections go elsewhere
         levels.append(Overview(levels[0], 2))

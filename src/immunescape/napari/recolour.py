@@ -108,13 +108,15 @@ def recolour(layer: Any, classes: npt.ArrayLike, colours: Sequence[Any] | None =
     colours
         Colours of the classes; None keeps those of the layer, which is faster.
     """
-    if colours is None:
-        colormap = layer.colormap
-        if not isinstance(colormap, ClassColours):
-            raise ValueError(f"{layer.name} has no colours by class yet; give them")
-        colormap.set_classes(classes)
+    known = layer.metadata.setdefault("immunescape", {})
+    if colours is None and isinstance(layer.colormap, ClassColours):
+        layer.colormap.set_classes(classes)
         layer.refresh(extent=False, thumbnail=False, highlight=False)
         return
+    colours = known.get("class_colours") if colours is None else colours
+    if colours is None:
+        raise ValueError(f"{layer.name} has no colours by class yet; give them")
+    known["class_colours"] = colours  # a person may choose another colour mode in between
     fresh = ClassColours(classes, colours)
     fresh.use_selection = layer.show_selected_label
     fresh.selection = layer.selected_label

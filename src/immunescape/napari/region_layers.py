@@ -54,8 +54,10 @@ AREA, HOLE = "area", "hole"
 
 _CORNERS = 4
 _ELLIPSE_POINTS = 72
-_EDGE_PX = 2.0
+_EDGE_UM = (2.0, 8.0)
+"""Thinnest and thickest outline; in between a thousandth of what it goes round."""
 _FOUND_TOLERANCE_UM = 1.0
+_FOUND_STEPS = 5000
 
 
 def regions_layers(
@@ -77,8 +79,8 @@ def regions_layers(
     roles
         Roles that get a layer even where nothing is drawn yet.
     found
-        Whether they were computed: such layers are locked, their outlines are simplified to
-        within 1 µm for the eye, and `regions_from_layers` passes them over.
+        Whether they were computed: such layers hold lines that are simplified for the eye, to
+        within 1 µm or a 5000th of their extent, and `regions_from_layers` passes them over.
     slide, pixel_size_um
         Name and pixel size of the slide, kept with the layer.
     origin_um
@@ -99,8 +101,12 @@ def regions_layers(
     for name in names:
         geometry = regions.get(name)
         if found:
-            geometry = shapely.simplify(geometry, _FOUND_TOLERANCE_UM)
+            geometry = shapely.simplify(geometry, _tolerance_um(geometry))
         data, kinds, parts = shapes_of(geometry)
+        if found:  # lines: faces that nobody sees take seconds to cut into triangles
+            closed = [k == "polygon" for k in kinds]
+            data = [np.vstack([d, d[:1]]) if c else d for d, c in zip(data, closed, strict=True)]
+            kinds = ["path"] * len(kinds)
         colour = rgba(ROLE_COLOURS.get(name, ROLE_COLOURS["proposed"]))
         holes = rgba(colour, 0.6)
         metadata: dict[str, Any] = {
@@ -120,7 +126,7 @@ def regions_layers(
             "feature_defaults": {PART: AREA},
             "edge_color": [holes if p == HOLE else colour for p in parts] or [colour],
             "face_color": [(0.0, 0.0, 0.0, 0.0)],
-            "edge_width": _EDGE_PX,
+            "edge_width": _edge_um(geometry),
             "opacity": 0.5 if found else 0.9,
             "visible": not found or name == "interface",
             "metadata": {"immunescape": metadata},
@@ -139,6 +145,22 @@ _PLACE: dict[str, Any] = {
     "units": ("um", "um"),
     "axis_labels": ("y", "x"),
 }
+
+
+def _edge_um(geometry: BaseGeometry) -> float:
+    """Return how wide an outline is drawn, to be seen on the whole slide and on a field."""
+    if geometry.is_empty:
+        return _EDGE_UM[0]
+    left, top, right, bottom = geometry.bounds
+    return float(np.clip(max(right - left, bottom - top) / 1000, *_EDGE_UM))
+
+
+def _tolerance_um(geometry: BaseGeometry) -> float:
+    """Return how far an outline that is only looked at may stray: 1 µm, more on a large slide."""
+    if geometry.is_empty:
+        return _FOUND_TOLERANCE_UM
+    left, top, right, bottom = geometry.bounds
+    return float(max(_FOUND_TOLERANCE_UM, max(right - left, bottom - top) / _FOUND_STEPS))
 
 
 def shapes_of(

@@ -38,7 +38,8 @@ def make_window(path: Path | None = None) -> Any:
     viewer.scale_bar.visible = True
     prefer_own_reader()
     read_preferences().use_cache()
-    take_drops(viewer, workbench_of(viewer))
+    bench = workbench_of(viewer)
+    take_drops(viewer, bench, lambda dropped: bench.panel("slide").open_path(dropped))
     for layer in layers:
         viewer.add_layer(Layer.create(*layer))
     viewer.reset_view()

@@ -9,6 +9,7 @@ import pytest
 from tests.slides import square, write_geojson, write_labels, write_slide
 
 from immunescape.cli.demo import sample_folder
+from immunescape.io.edits import Edit
 from immunescape.margin import map_margin
 from immunescape.phenotype import GateParams, GateSpec, in_parent
 from immunescape.pipeline import Inputs, analyse, measure_slide
@@ -163,7 +164,7 @@ def test_the_gate_of_pdl1_leaves_the_automatic_gates_where_a_run_puts_them(sampl
 def test_what_follows_a_moved_lineage_gate_is_said(sample):
     live = sample.live(QUICK)
     note = live.moved("cd8", "all", quantiles(live, "cd8", "all", 0.9)[0]).note
-    assert "PD-L1 on tumour cells" in note and "PD-L1 on non-tumour cells" in note
+    assert "PD-L1 on tumour cells" in note and "PD-L1 on other cells" in note
     assert "tumour region" not in note  # it was drawn
     fixed = sample.live(held(live, QUICK))
     assert fixed.moved("cd8", "all", quantiles(fixed, "cd8", "all", 0.9)[0]).note == ""
@@ -377,3 +378,52 @@ def test_what_follows_a_release_is_a_run_with_that_gate(sample, marker, drawn_tu
     back = followed(after, QUICK)
     assert back.gates == live.gates
     np.testing.assert_equal(back.numbers.headline, live.numbers.headline)
+
+
+def test_corrections_by_hand_stay_while_gates_move(sample):
+    """Cells that a person called keep their call; rules judge them by it as a run does."""
+    plain = sample.live(QUICK)
+    cells = plain.called.calls.cells.frame
+    chosen = {
+        "phenotype=other": cells.index[cells["phenotype"] == "cd8_t"][:4],
+        "cd8=positive": cells.index[cells["phenotype"] == "other"][:4],
+        "sox10=negative": cells.index[cells["sox10_positive"].fillna(False)][:4],
+        "pdl1=positive": cells.index[cells["phenotype"] == "tumour"][4:9],
+        "pdl1=missing": cells.index[cells["phenotype"] == "tumour"][9:14],
+    }
+    edits, labels = [], {}
+    labelled = np.asarray(sample.measured.cell_labels[...])
+    for after, some in chosen.items():
+        for label in some:
+            row, column = (int(v[len(v) // 2]) for v in np.nonzero(labelled == label))
+            x, y = ((v + 0.5) * sample.measured.pixel_size_um for v in (column, row))
+            time = f"2026-01-31T12:00:00.{len(edits):06d}Z"
+            edits.append(Edit(time=time, action="call", x_um=x, y_um=y, after=after))
+            labels[after] = int(label)
+
+    def run(study):
+        return analyse(
+            sample.measured, study, sample.opened.annotations, edits=edits,
+            contacts=sample.touching.contacts, growth={},
+        )  # fmt: skip
+
+    slide = ToCall.of(sample.measured, sample.opened.annotations, None, edits)
+    (shared,) = call_together([slide], QUICK)
+    live = LiveGates.of(
+        sample.measured, shared.called, sample.touching, plain.margin, QUICK,
+        annotations=sample.opened.annotations,
+    )  # fmt: skip
+    assert live.gates == plain.gates
+    for marker, parent in (("cd8", "all"), ("pdl1", "tumour"), ("sox10", "all")):
+        (threshold,) = quantiles(live, marker, parent, 0.8)
+        moved = live.moved(marker, parent, threshold)
+        study = held(live, QUICK, GateSpec(marker, parent, "fixed", threshold))
+        same(moved, run(study))
+    study = replace(QUICK, gate=(GateSpec("sox10", "all", "fixed", threshold),))
+    after = followed(live, study)
+    same(after.moved("sox10", "all", threshold), run(study))
+    why = why_called(live, labels["phenotype=other"])
+    assert (why.phenotype, why.by_hand) == ("other", ("phenotype other",))
+    why = why_called(live, labels["cd8=positive"])
+    assert (why.phenotype, why.rule, why.by_hand) == ("cd8_t", "CD8+ SOX10−", ("CD8 positive",))
+    assert next(c for c in why.checks if c.gate.marker == "cd8").positive is True

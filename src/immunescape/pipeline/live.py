@@ -24,10 +24,11 @@ from immunescape.pipeline.live_numbers import (
     LiveNumbers,
     Standing,
     codes_of,
-    has_pdl1,
     numbers_of,
+    pdl1_known,
 )
 from immunescape.pipeline.live_swing import Contacts, Swing, swing_of
+from immunescape.pipeline.live_values import gate_title
 from immunescape.regions import Regions
 from immunescape.spatial.kinds import kinds_of
 from immunescape.spatial.touching import pair_rows
@@ -287,7 +288,9 @@ class LiveGates:
                 del missing[marker]
         if panel.standing_for("pdl1") is not None:
             missing.pop("pdl1", None)
-            if not has_pdl1(counts):
+            words = self.called.by_hand.calls.get("pdl1", {}).values()
+            set_by_hand = sum(word != "missing" for word in words)
+            if pdl1_known(counts) <= set_by_hand:  # that is no gate
                 missing["pdl1"] = f"{TITLES['pdl1']} has no gate on this slide"
         return missing
 
@@ -303,8 +306,7 @@ class LiveGates:
                 continue
             spec = find_spec(self.study.gate, gate.marker, gate.parent, self.study.gating)
             if spec.method != "fixed":
-                kept.append(f"the gate of {TITLES.get(gate.marker, gate.marker)} on "
-                            f"{gate.parent.replace('_', '-')} cells")  # fmt: skip
+                kept.append(f"the gate of {gate_title(gate)}")
         if not kept:
             return ""
-        return f"kept while the gate moves, follow on release: {', '.join(kept)}"
+        return f"Kept while the gate moves, follow on release: {', '.join(kept)}."

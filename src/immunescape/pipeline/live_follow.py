@@ -42,7 +42,8 @@ def followed(live: LiveGates, study: "Study", calls: Path | None = None) -> Live
         margin = live.margin
     else:
         measured = dataclasses.replace(measured, exclude_proposed=study.quality.exclude)
-        (called,) = call_cells([ToCall(measured, live.annotations, calls)], study)
+        slide = ToCall(measured, live.annotations, calls, live.called.by_hand)
+        (called,) = call_cells([slide], study)
         margin = map_margin(
             measured.counted_tissue(), live.annotations, called.tumour, called.tumour_source,
             study.slide.site, study.margin,

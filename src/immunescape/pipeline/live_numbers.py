@@ -27,7 +27,17 @@ from immunescape.spatial.uncertainty import Resampling, resampling_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CODES", "HEADLINE", "Figure", "LiveNumbers", "Standing", "codes_of", "numbers_of"]
+__all__ = [
+    "CODES",
+    "HEADLINE",
+    "Figure",
+    "LiveNumbers",
+    "Standing",
+    "codes_of",
+    "is_cd8",
+    "numbers_of",
+    "pdl1_known",
+]
 
 HEADLINE = "pdl1_negative_fraction_touching_cd8"
 
@@ -132,9 +142,9 @@ def is_cd8(codes: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
     return np.asarray(codes // (CODES // _SHAPE[0]) == _CD8)
 
 
-def has_pdl1(counts: Counts) -> bool:
-    """Tell whether any cell has a PD-L1 value, of ``(CODES, 2)`` counts."""
-    return bool(counts.reshape(4, 3, -1)[:, 1:].any())
+def pdl1_known(counts: Counts) -> int:
+    """Return how many cells have a PD-L1 call, of ``(CODES, 2)`` counts."""
+    return int(counts.reshape(4, 3, -1)[:, 1:].sum())
 
 
 def numbers_of(counts: Counts, standing: Standing, missing: Mapping[str, str]) -> LiveNumbers:

@@ -33,10 +33,13 @@ METHOD_TITLES: dict[GateMethod, str] = {
 
 _PARENTS = {"all": "", "tumour": " on tumour cells", "non_tumour": " on other cells"}
 _AUTOMATIC: tuple[GateMethod, ...] = ("otsu", "gmm", "tail")
-_JOINED = 2
 _BINS = 128
+_COARSE_BINS = 64
+_MANY = 20_000
+"""From this number of cells on the bins are fine."""
 _FEW = 2
 _NICE = (1.0, 2.0, 5.0)
+_LESS_NICE = (1.5, 3.0, 4.0, 7.0)
 
 Array = npt.NDArray[np.float64]
 
@@ -75,8 +78,10 @@ class LogScale:
         if not top > 0:
             return []
         decades = 10.0 ** np.arange(np.floor(np.log10(top)) - 5, np.floor(np.log10(top)) + 1)
-        candidates = [0.0, *(float(n * d) for d in decades[::-1] for n in _NICE[::-1])]
-        candidates += [-c for c in candidates if c]
+        candidates = [0.0]
+        for steps in (_NICE, _LESS_NICE):
+            round_ones = [float(n * d) for d in decades[::-1] for n in steps[::-1]]
+            candidates += round_ones + [-c for c in round_ones]
         apart = (self.high - self.low) / most
         chosen: list[float] = []
         for value in candidates:
@@ -180,6 +185,7 @@ def gate_values(live: "LiveGates", marker: str, parent: str) -> GateValues:
 
 def _histogram(own: Array, every: Array) -> tuple[LogScale, Array, Array]:
     """Return scale, edges and counts; values on a lattice are spread over its step."""
+    bins = _BINS if own.size >= _MANY else _COARSE_BINS
     sample = take_sample(own, _FEW) if own.size >= _FEW else "none"
     if isinstance(sample, str):
         sample = take_sample(every, _FEW) if every.size >= _FEW else "none"
@@ -188,15 +194,15 @@ def _histogram(own: Array, every: Array) -> tuple[LogScale, Array, Array]:
         reach = max(abs(middle), 1.0)
         shift = 2 * reach - middle
         scale = LogScale(shift, float(np.log(reach)), float(np.log(4 * reach)))
-        edges = np.linspace(scale.low, scale.high, _BINS + 1)
+        edges = np.linspace(scale.low, scale.high, bins + 1)
         return scale, edges, np.histogram(scale.place(own), bins=edges)[0].astype(np.float64)
     centres = sample.log_values
     half = float(centres[1] - centres[0]) / 2
     scale = LogScale(sample.shift, float(centres[0]) - half, float(centres[-1]) + half)
-    edges = np.linspace(scale.low, scale.high, _BINS + 1)
+    edges = np.linspace(scale.low, scale.high, bins + 1)
     if int(sample.counts[0].sum()) > own.size:  # the scale is that of all cells
         return scale, edges, np.histogram(scale.place(own), bins=edges)[0].astype(np.float64)
-    counts = sample.counts[0].reshape(_BINS, _JOINED).sum(1)
+    counts = sample.counts[0].reshape(bins, -1).sum(1)
     counts[0] += own.size - counts.sum()
     return scale, edges, counts
 

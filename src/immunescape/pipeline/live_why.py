@@ -38,7 +38,8 @@ class Check:
     value
         The cell's; NaN where it has none.
     positive
-        Whether the value is above the threshold; None without a value or a threshold.
+        What the cell was called, where the gate decides; else whether its value is above the
+        threshold. None where it has no call.
     decides
         Whether the cell is of the gate's parent.
     """
@@ -65,6 +66,8 @@ class Why:
         Where it lies.
     checks
         Every gate, in the order of the slide's.
+    by_hand
+        What a person set, such as ``CD8 positive``; empty where nothing.
     """
 
     label: int
@@ -72,6 +75,7 @@ class Why:
     rule: str
     region: str
     checks: tuple[Check, ...]
+    by_hand: tuple[str, ...] = ()
 
 
 def why_called(live: "LiveGates", label: int) -> Why | None:
@@ -92,27 +96,33 @@ def why_called(live: "LiveGates", label: int) -> Why | None:
     checks = []
     for gate in live.gates:
         value = float(live.measured.cells[gate.statistic].to_numpy(np.float64)[row])
-        known = gate.threshold is not None and np.isfinite(value)
-        checks.append(
-            Check(
-                gate=gate,
-                value=value,
-                positive=bool(value > gate.threshold) if known else None,  # type: ignore[operator]
-                decides=bool(in_parent(one, gate.parent)[0]),
-            )
-        )
+        decides = bool(in_parent(one, gate.parent)[0])
+        positive = None
+        if decides:
+            call = one[f"{gate.marker}_positive"].iloc[0]
+            positive = None if pd.isna(call) else bool(call)
+        elif gate.threshold is not None and np.isfinite(value):
+            positive = value > gate.threshold
+        checks.append(Check(gate, value, positive, decides))
     phenotype = str(one["phenotype"].iloc[0])
     return Why(
         label=label,
         phenotype=phenotype,
-        rule=_rule(live, row, phenotype),
+        rule=_rule(live, label, row, phenotype),
         region=str(one["region"].iloc[0]),
         checks=tuple(checks),
+        by_hand=tuple(
+            f"{_title(key) if key != 'phenotype' else 'phenotype'} {words[label]}"
+            for key, words in live.called.by_hand.calls.items()
+            if label in words
+        ),
     )
 
 
-def _rule(live: "LiveGates", row: int, phenotype: str) -> str:
+def _rule(live: "LiveGates", label: int, row: int, phenotype: str) -> str:
     """Return the rule that a cell meets, by the calls it has."""
+    if label in live.called.by_hand.calls.get("phenotype", {}):
+        return "none: a person set the phenotype"
     if live.called.phenotypes_given:
         return "as the imported table says"
     calls, ungated = {}, set()

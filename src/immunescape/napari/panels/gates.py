@@ -13,21 +13,22 @@ from immunescape.napari.panels._keys import KeyListener
 from immunescape.napari.panels.gates_cells import GateColours, label_at
 from immunescape.napari.panels.gates_face import GatesFace
 from immunescape.napari.panels.gates_plot import rounded
+from immunescape.napari.panels.gates_ready import Latest, Ready, readied
 from immunescape.napari.panels.gates_text import counts_text, gate_text, numbers_text, why_text
 from immunescape.napari.session import finish
-from immunescape.napari.step_widget import StepWidget, tell_error
-from immunescape.napari.work import Work
+from immunescape.napari.step_widget import StepWidget
 from immunescape.phenotype import GateSpec
-from immunescape.pipeline.live import LiveGates
-from immunescape.pipeline.live_follow import fixed_spec, followed
-from immunescape.pipeline.live_values import GateValues, gate_title, gate_values
+from immunescape.pipeline.live_follow import fixed_spec
+from immunescape.pipeline.live_values import gate_title
 from immunescape.pipeline.live_why import why_called
 
 if TYPE_CHECKING:
     from immunescape.napari.session import Session
     from immunescape.phenotype import Gate
     from immunescape.pipeline.finished import Finished
+    from immunescape.pipeline.live import LiveGates
     from immunescape.pipeline.live_numbers import LiveNumbers
+    from immunescape.pipeline.live_values import GateValues
     from immunescape.study import Study
 
 __all__ = ["GatesPanel"]
@@ -46,22 +47,12 @@ class _Set:
     moved: tuple[GateSpec, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class _Ready:
-    """One gate, ready to be moved."""
-
-    start: LiveGates
-    live: LiveGates
-    key: Key
-    values: GateValues
-
-
 class GatesPanel(StepWidget):
     """Move and confirm the gates of the slide on the workbench."""
 
     key = "gates"
     title = "Gates"
-    hint = "Drag each threshold to where cells part; confirm those you have looked at."
+    hint = "Drag a threshold; confirm what you have looked at."
 
     def __init__(self, session: "Session", parent: Any = None) -> None:
         self.live: LiveGates | None = None
@@ -73,8 +64,7 @@ class GatesPanel(StepWidget):
         self.colours = GateColours(session)
         self.history: History[_Set] = History(_Set())
         self._source: Finished | None = None
-        self._quiet: Work | None = None
-        self._again = False
+        self.latest = Latest(readied, self._wish, self._take, self._tell_busy)
         super().__init__(session, parent)
         self.face = GatesFace(session.viewer)
         self.body.addWidget(self.face)
@@ -113,7 +103,7 @@ class GatesPanel(StepWidget):
         self.face.clear()
         self.history.start(_Set(confirmed=self.session.study.gate))
         if finished is not None and self.isVisible():
-            self._prepare()
+            self.latest.ask()
 
     def follow_study(self) -> None:
         """Follow gates and rules that were set elsewhere."""
@@ -121,15 +111,15 @@ class GatesPanel(StepWidget):
         if self.session.study.gate != state.confirmed:
             state = dataclasses.replace(state, confirmed=self.session.study.gate)
             self.history.push(state, "gates set elsewhere")
-        elif self.live is not None and self.isVisible():
-            self._prepare()
+        elif self._behind() and self.isVisible():
+            self.latest.ask()
         self._show_state()
 
     def showEvent(self, event: Any) -> None:
         """Colour the cells by the gate that is shown."""
         super().showEvent(event)
-        if self._source is not None and (self.live is None or self._wanted() != self.live.study):
-            self._prepare()
+        if self._source is not None and (self.live is None or self._behind()):
+            self.latest.ask()
         elif self.live is not None:
             self._paint()
 
@@ -141,74 +131,60 @@ class GatesPanel(StepWidget):
     def close_work(self, seconds: float = 60.0) -> None:
         """Wait for what is under way as well."""
         super().close_work(seconds)
-        if self._quiet is not None:
-            self._quiet.wait(seconds)
+        self.latest.wait(seconds)
 
     # Getting a gate ready, on another thread
 
-    def _wanted(self) -> "Study":
-        """Return the study that the cells shown are to follow."""
-        assert self._source is not None
-        base = self._source.job.study if self.live is None else self.live.study
+    def _wanted(self) -> "Study | None":
+        """Return the study that the cells shown are to follow; None for that of the result."""
+        if self.live is None:
+            return None
         ours = {name: getattr(self.session.study, name) for name in _FOLLOWED}
         state = self.history.state
         moved = {(s.marker, s.parent) for s in state.moved}
         kept = tuple(s for s in state.confirmed if (s.marker, s.parent) not in moved)
-        return dataclasses.replace(base, gate=kept + state.moved, **ours)
+        return dataclasses.replace(self.live.study, gate=kept + state.moved, **ours)
 
-    def _prepare(self) -> None:
-        """Get the chosen gate ready under the study that holds now; quietly, without a bar."""
+    def _behind(self) -> bool:
+        """Whether the cells shown are those of another study."""
+        return self.live is not None and self._wanted() != self.live.study
+
+    def _wish(self) -> tuple[Any, ...] | None:
         if self._source is None:
-            return
-        if self._quiet is not None and self._quiet.running:
-            self._again = True
-            return
-        self._again = False
-        self.face.tell("reading the cells …")
-        finished, wanted = self._source, self._wanted()
-        work = Work(_readied, finished, self.live, wanted, self.chosen, tells=False)
-        work.returned.connect(lambda ready: self._take(ready, finished))
-        work.failed.connect(tell_error)
-        work.ended.connect(self._prepared)
-        self._quiet = work.start()
+            return None
+        return self._source, self.live, self._wanted(), self.chosen
 
-    def _prepared(self) -> None:
-        self._quiet = None
-        self.face.tell("")
-        if self._again:
-            self._prepare()
-
-    def _take(self, ready: _Ready, finished: "Finished") -> None:
+    def _take(self, ready: Ready) -> None:
         """Show a gate that is ready, unless the slide has gone meanwhile."""
-        if finished is not self._source or self.face.canvas.busy:
+        if ready.source is not self._source or self.face.canvas.busy:
             return  # letting go asks again
         self.live = ready.live
         if self.before is None:
             self.before = ready.start.numbers
             self.first = {(g.marker, g.parent): g for g in ready.start.gates}
         self._show_state()
-        if ready.key != self.chosen and self.chosen in self._keys():
-            self._again = True
+        if ready.values is None:
+            self.face.show_numbers("All calls were imported: there is no gate to move.", "", "")
+            return
+        if self._behind() or (ready.key != self.chosen and self.chosen in self.first):
+            self.latest.ask()
             return
         self.chosen = ready.key
-        gate, first = ready.values.gate, self.first[ready.key]
+        gate, first = ready.values.gate, self.first.get(ready.key, ready.values.gate)
         self.values = dataclasses.replace(ready.values, gate=first)
         self.face.show_gate(self.values, gate.threshold, gate_title(gate), gate_text(first))
         self.colours.take(self.live, *self.chosen)
         self.step(gate.threshold)
         self._explain()
-        self._show_state()
-
-    def _keys(self) -> list[Key]:
-        return [] if self.live is None else [(g.marker, g.parent) for g in self.live.gates]
 
     # What a person does
 
     def choose(self, marker: str, parent: str) -> None:
         """Show another gate."""
         if (marker, parent) != self.chosen and self.live is not None:
-            self.chosen, self.values = (marker, parent), None
-            self._prepare()
+            self.chosen = (marker, parent)
+            self.values = None
+            self.latest.ask()
 
     def step(self, threshold: float | None) -> None:
         """Show what a threshold gives: counts, headline, cells; nothing is kept."""
@@ -220,7 +196,8 @@ class GatesPanel(StepWidget):
             return
         moved = self.live.moved(*self.chosen, threshold)
         headline = numbers_text(self.before, moved.numbers)
-        self.face.show_numbers(counts_text(moved), headline, moved.note)
+        note = moved.note if len(moved.changed) else ""
+        self.face.show_numbers(counts_text(moved), headline, note)
         self.face.show_threshold(threshold, moved.fraction)
         self._paint(threshold)
 
@@ -230,8 +207,8 @@ class GatesPanel(StepWidget):
             return
         gate = self.live.gate(*self.chosen)
         if threshold == gate.threshold:
-            if self._wanted() != self.live.study:
-                self._prepare()
+            if self._behind():
+                self.latest.ask()
             return
         self._push(moved=fixed_spec(gate, threshold), name=f"move {gate_title(gate)}")
 
@@ -294,10 +271,8 @@ class GatesPanel(StepWidget):
             return
         if state.confirmed != self.session.study.gate:
             self.session.set_study(dataclasses.replace(self.session.study, gate=state.confirmed))
-        if self.live is None:
-            return
-        if self._wanted() != self.live.study:
-            self._prepare()
+        if self._behind():
+            self.latest.ask()
         self._show_state()
 
     # Cells
@@ -309,12 +284,12 @@ class GatesPanel(StepWidget):
 
     def _picked(self, x_um: float, y_um: float, _: bool) -> None:
         self.cell = label_at(self.session, (y_um, x_um))
-        self._explain()
+        self._explain(scroll=True)
 
-    def _explain(self) -> None:
+    def _explain(self, *, scroll: bool = False) -> None:
         """Say why the cell that was clicked was called so, and point at it in the histogram."""
         why = why_called(self.live, self.cell) if self.live is not None and self.cell else None
-        self.face.show_why("" if why is None else why_text(why))
+        self.face.show_why("" if why is None else why_text(why), scroll=scroll)
         value = None
         for check in why.checks if why else ():
             if (check.gate.marker, check.gate.parent) == self.chosen:
@@ -332,6 +307,9 @@ class GatesPanel(StepWidget):
 
     # What is shown
 
+    def _tell_busy(self, busy: bool) -> None:
+        self.face.tell("reading the cells …" if busy else "")
+
     def _status(self, key: Key) -> str:
         state = self.history.state
         if any((s.marker, s.parent) == key for s in state.moved):
@@ -347,10 +325,10 @@ class GatesPanel(StepWidget):
     def _rows(self) -> list[tuple[Key, str, float | None, float, str]]:
         """Return a line for each gate: its key, title, threshold, positive share and status."""
         assert self.live is not None
-        shares = self.live.shares
+        keyed = {(gate.marker, gate.parent): gate for gate in self.live.gates}
         return [
-            (key, gate_title(gate), gate.threshold, shares[key], self._status(key))
-            for key, gate in zip(self._keys(), self.live.gates, strict=True)
+            (key, gate_title(gate), gate.threshold, self.live.shares[key], self._status(key))
+            for key, gate in keyed.items()
         ]
 
     def _show_state(self) -> None:
@@ -365,22 +343,3 @@ class GatesPanel(StepWidget):
         face.show_left(bool(history.state.moved), unsaved)
         if self.live is not None:
             face.show_gates(self._rows(), self.chosen)
-
-
-def _readied(finished: "Finished", live: LiveGates | None, wanted: "Study", key: Key) -> _Ready:
-    """Get one gate ready: the slide under the study wanted, and the cells of the gate sorted."""
-    start = live
-    if start is None:
-        job = finished.job
-        start = LiveGates.of(
-            finished.measured, finished.shared.called, finished.touching, finished.margin,
-            job.study, annotations=job.opened.annotations, control=job.opened.control,
-        )  # fmt: skip
-    live = start
-    if live.study != wanted:
-        live = followed(live, wanted, finished.job.opened.calls)
-    keys = [(g.marker, g.parent) for g in live.gates]
-    key = key if key in keys else keys[0]
-    live.prepare(*key)
-    live.shares  # noqa: B018  # so that the window finds them there
-    return _Ready(start, live, key, gate_values(live, *key))

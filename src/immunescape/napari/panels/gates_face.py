@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -30,6 +31,7 @@ Row = tuple[Key, str, float | None, float, str]
 _KEY = int(Qt.ItemDataRole.UserRole)
 _LIST_ROWS = 6
 _FARTHEST = 1e7
+_LEGEND = "┊ results &nbsp; ▒ range &nbsp; ▾ proposals &nbsp; ▴ clicked cell"
 _CLICK = "Click a cell in the picture to see why it was called so."
 
 
@@ -56,15 +58,20 @@ class GatesFace(QWidget):
         column.addWidget(self.list)
         self.canvas = GateCanvas(viewer)
         column.addWidget(self.canvas)
+        legend = _text(_LEGEND)
+        legend.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        legend.setStyleSheet("color: palette(mid)")
+        column.addWidget(legend)
         column.addLayout(self._make_threshold())
         column.addLayout(self._make_review())
         self.counts, self.numbers, self.note, self.origin, self.left = (_text() for _ in range(5))
         self.note.setStyleSheet("color: #e69f00")
-        for label in (self.counts, self.numbers, self.note, self.origin):
+        for label in (self.counts, self.numbers, self.note):
             column.addWidget(label)
         self.why = _text(_CLICK)
         self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column.addWidget(self.why)
+        column.addWidget(self.origin)
         column.addWidget(self.left)
         column.addLayout(self._make_last())
         for keys, button in (
@@ -74,6 +81,10 @@ class GatesFace(QWidget):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(button.click)
+        self._to_sight = QTimer(self)
+        self._to_sight.setSingleShot(True)
+        self._to_sight.setInterval(0)  # once the text has its place
+        self._to_sight.timeout.connect(self._bring_to_sight)
         self.clear()
 
     def _make_list(self) -> QTreeWidget:
@@ -97,7 +108,8 @@ class GatesFace(QWidget):
         self.spin = QDoubleSpinBox()
         self.spin.setKeyboardTracking(False)
         self.spin.setRange(-_FARTHEST, _FARTHEST)
-        self.spin.setMinimumWidth(110)
+        self.spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.spin.setMinimumWidth(84)
         self.spin.setToolTip("Cells above this intensity are positive; cells at it are not.")
         self.spin.valueChanged.connect(self.typed.emit)
         self.status = QLabel()
@@ -206,9 +218,18 @@ class GatesFace(QWidget):
         self.note.setText(note)
         self.note.setVisible(bool(note))
 
-    def show_why(self, text: str) -> None:
-        """Show why a cell was called so."""
+    def show_why(self, text: str, *, scroll: bool = False) -> None:
+        """Show why a cell was called so; bring it into sight where asked to."""
         self.why.setText(text or f"<i>{_CLICK}</i>")
+        if scroll:
+            self._to_sight.start()
+
+    def _bring_to_sight(self) -> None:
+        area = self.parent()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parent()
+        if isinstance(area, QScrollArea):
+            area.ensureWidgetVisible(self.why, 0, 4)
 
     def show_steps(self, undo: str, redo: str) -> None:
         """Show what can be taken back and brought back."""
@@ -239,6 +260,7 @@ class GatesFace(QWidget):
 def _text(text: str = "") -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
+    label.setMinimumWidth(1)  # a table in it must not widen the panel
     label.setTextFormat(Qt.TextFormat.RichText)
     return label
 

@@ -69,19 +69,21 @@ def why_text(why: "Why") -> str:
     title = PHENOTYPE_TITLES.get(why.phenotype, why.phenotype)
     place = why.region.replace("_", " ")
     head = f"<b>Cell {why.label}: {title}</b>, {place}<br>Rule: {html.escape(why.rule)}"
+    if why.by_hand:
+        head += f"<br>Corrected by hand: {html.escape(', '.join(why.by_hand))}"
     rows = []
     for check in why.checks:
         call = {True: "+", False: "−", None: "?"}[check.positive]
         colour = ANSWER_COLOURS[
             {True: "positive", False: "negative", None: "missing"}[check.positive]
         ]
-        name = html.escape(gate_title(check.gate))
+        name = html.escape(gate_title(check.gate)).replace(" ", "&nbsp;")
         cells = (
             name, value_text(check.value), value_text(check.gate.threshold),
-            f"<b style='color: {colour}'>{call}</b>" if check.decides else "not its gate",
+            f"<b style='color: {colour}'>{call}</b>" if check.decides else "unused",
         )  # fmt: skip
         style = "" if check.decides else " style='color: gray'"
-        rows.append("".join(f"<td{style}>{c}&nbsp;&nbsp;</td>" for c in cells))
+        rows.append("".join(f"<td{style}>{c}&nbsp;</td>" for c in cells))
     header = "<td><i>gate</i></td><td><i>value</i></td><td><i>threshold</i></td><td></td>"
     table = "".join(f"<tr>{row}</tr>" for row in (header, *rows))
     return f"{head}<table cellspacing='2'>{table}</table>"

@@ -66,7 +66,8 @@ def _layers_of(finished: "Finished") -> list[LayerData]:
             shown = table is not None
             layers.append(label_layer(finished.store, labels, table, slide=name, visible=shown))
     for _, meta, _ in layers:
-        meta["metadata"]["immunescape"] |= {"result": job.folder, "key": job.keys.labels}
+        # measurements follow from the labels as a person corrected them
+        meta["metadata"]["immunescape"] |= {"result": job.folder, "key": job.keys.measurements}
     return layers
 
 

@@ -152,6 +152,11 @@ class PictureQueue(QObject):
                 self._asked[k] = self._pool.submit(self._one, k)
         return self._made.get(number)
 
+    @property
+    def held(self) -> frozenset[int]:
+        """Numbers whose pictures are in memory."""
+        return frozenset(self._made)
+
     def close(self) -> None:
         """Make no more."""
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -64,7 +64,7 @@ class CellsPanel(StepWidget):
         self.way.currentIndexChanged.connect(lambda _: self.colour())
         self.outlines = QCheckBox("Outlines only")
         self.outlines.setToolTip("Draw the cells as outlines, so that the stains can be seen.")
-        self.outlines.toggled.connect(lambda _: self._paint())
+        self.outlines.toggled.connect(self._outline)
         row.addWidget(QLabel("Colour by"))
         row.addWidget(self.way, 1)
         row.addWidget(self.outlines)
@@ -190,9 +190,14 @@ class CellsPanel(StepWidget):
             by_label[label] = by_label[into]
         by_label[list(self.choice.gone)] = 0
         recolour(layer, by_label, self._classes.colours)
-        contour = 1 if self.outlines.isChecked() else 0
-        if layer.contour != contour:
-            layer.contour = contour
+        self.outlines.blockSignals(True)
+        self.outlines.setChecked(layer.contour > 0)
+        self.outlines.blockSignals(False)
+
+    def _outline(self, on: bool) -> None:
+        layer = cells_layer(self.session)
+        if layer is not None:
+            layer.contour = 1 if on else 0
 
     # Choosing
 

@@ -38,7 +38,7 @@ class ReviewPanel(StepWidget):
     hint = "How often are the calls right? Cells at random, shown without their call."
 
     def __init__(self, session: "Session", parent: Any = None) -> None:
-        self.window_: ReviewWindow | None = None
+        self.dealing: ReviewWindow | None = None
         self._hidden: list[Any] = []
         self._limits: dict[str, tuple[float, float]] = {}
         super().__init__(session, parent)
@@ -80,7 +80,7 @@ class ReviewPanel(StepWidget):
         )
         self.body.addWidget(self.results)
         self.body.addStretch(1)
-        session.slide_changed.connect(self._limits.clear)
+        session.slide_changed.connect(self._forget)
         for changed in (self.reader.textChanged, self.marker.currentIndexChanged,
                         self.per_call.valueChanged):  # fmt: skip
             changed.connect(lambda *_: self._tell_counts())
@@ -100,6 +100,9 @@ class ReviewPanel(StepWidget):
         if not markers_called(self.session.finished.cells):
             return "No marker of this slide has a call: see Gates."
         return ""
+
+    def _forget(self) -> None:
+        self._limits = {}
 
     def refresh(self) -> None:
         """Follow the session."""
@@ -178,7 +181,7 @@ class ReviewPanel(StepWidget):
 
     def begin(self) -> None:
         """Deal the cells that are left; brightness is read from the slide first, elsewhere."""
-        if not self._reader() or self.window_ is not None:
+        if not self._reader() or self.dealing is not None:
             return
         marker = str(self.marker.currentData())
         if marker in self._limits:
@@ -211,7 +214,7 @@ class ReviewPanel(StepWidget):
 
         self._hide_layers()
         window = ReviewWindow(cells, title_of(marker), make, self.window())
-        self.window_ = window
+        self.dealing = window
         gate, reader = self._gate(marker), self._reader()
         window.answered.connect(lambda k, said: self._keep(cells, k, said, marker, gate, reader))
         window.finished.connect(self._over)
@@ -230,11 +233,11 @@ class ReviewPanel(StepWidget):
             append_answer(self.path, answer)
         except Exception as error:
             tell_error(error)
-            if self.window_ is not None:
-                self.window_.close()
+            if self.dealing is not None:
+                self.dealing.close()
 
     def _over(self, _: int) -> None:
-        window, self.window_ = self.window_, None
+        window, self.dealing = self.dealing, None
         if window is None:
             return
         for layer in self._hidden:
@@ -252,8 +255,8 @@ class ReviewPanel(StepWidget):
 
     def close_work(self, seconds: float = 60.0) -> None:
         """Stop dealing, and whatever else is at work."""
-        if self.window_ is not None:
-            self.window_.close()
+        if self.dealing is not None:
+            self.dealing.close()
         super().close_work(seconds)
 
 

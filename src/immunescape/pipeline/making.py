@@ -8,16 +8,15 @@ given with and without.
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from immunescape.blocks import Progress
+from immunescape.blocks import Progress, silent
 from immunescape.io.labels import LabelStore, check_imported_labels
 from immunescape.pipeline.corrections import Unedited
-from immunescape.pipeline.kept import writable
+from immunescape.pipeline.kept import copy_plane, writable
 from immunescape.pipeline.measured import (
     Labelled,
     Measured,
-    correct_labelled,
     label_slide,
     measure_labelled,
 )
@@ -32,13 +31,20 @@ from immunescape.pipeline.takeover import (
     without_tables,
 )
 from immunescape.pipeline.touching import Touching
+from immunescape.segment.corrections import correct_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from immunescape.io.edits import Edit
     from immunescape.pipeline.job import Job
     from immunescape.pipeline.provenance import Recorder
     from immunescape.pipeline.stages import Earlier
+    from immunescape.study import Study
 
-__all__ = ["Made", "label_anew", "make"]
+__all__ = ["Made", "correct_labelled", "corrected_in_place", "label_anew", "make"]
+
+_ROUNDING = 1e-9
 
 Made = tuple[Measured, Touching, Unedited | None]
 """Measurements, contacts, and the slide before its labels were corrected, where they were."""
@@ -145,3 +151,57 @@ def label_anew(job: "Job", store: LabelStore, recorder: "Recorder", progress: Pr
         job.opened.slide, job.opened.panel, store, job.study, labels=job.opened.labels,
         progress=progress, recorder=recorder,
     )  # fmt: skip
+
+
+def correct_labelled(
+    found: Labelled,
+    store: LabelStore,
+    edits: "Sequence[Edit]",
+    study: "Study",
+    *,
+    progress: Progress = silent,
+) -> Labelled:
+    """Copy label images into another store and correct them there as a person asked.
+
+    Parameters
+    ----------
+    found
+        Labels as they were found; they stay as they are.
+    store
+        Where the corrected ones are written.
+    edits
+        Corrections of labels, in the order they were made.
+    study
+        Says which cells touch.
+    progress
+        Called as the work goes on.
+    """
+    planes: dict[str, Any] = {"nuclei": None}
+    for name, plane in (("nuclei", found.nuclei), ("cells", found.cells)):
+        if plane is not None:
+            planes[name] = store.add(name, (plane.shape[-2], plane.shape[-1]))
+            copy_plane(plane, planes[name])
+    copied = replace(found, store=store, nuclei=planes["nuclei"], cells=planes["cells"])
+    corrected = corrected_in_place(copied, edits, study, progress=progress)
+    for name, plane in planes.items():
+        if plane is not None:
+            store.finish(name)
+    return corrected
+
+
+def corrected_in_place(
+    labelled: Labelled,
+    edits: "Sequence[Edit]",
+    study: "Study",
+    *,
+    progress: Progress = silent,
+) -> Labelled:
+    """Correct label images that can be written to; see `correct_labelled`."""
+    pixel = labelled.store.pixel_size_um
+    grown = labelled.nuclei is not None and bool(labelled.origin.get("grown", False))
+    # grown cells meet wherever they touch; others may have a strip between them
+    gap_px = 0 if grown else int(study.contact.gap_um / pixel + _ROUNDING)
+    corrected = correct_labels(
+        labelled.nuclei, labelled.cells, edits, pixel, gap_px=gap_px, progress=progress
+    )
+    return replace(labelled, corrected=corrected)

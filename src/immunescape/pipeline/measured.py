@@ -1,7 +1,7 @@
 """The first half: pixels in, labels and measurements out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,12 @@ from immunescape.pipeline.kept import PROPOSALS, RIMS, copy_plane, packed
 from immunescape.pipeline.provenance import Recorder
 from immunescape.quality import assess_quality, correct_slide, looks_mixed, stain_check
 from immunescape.segment import grow_cells, segment_nuclei
-from immunescape.segment.corrections import Corrected, correct_labels
+from immunescape.segment.corrections import Corrected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from immunescape.cells import CellTable
-    from immunescape.io.edits import Edit
     from immunescape.io.labels import ImportedLabels
     from immunescape.panel import Panel
     from immunescape.regions import Regions
@@ -36,14 +33,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Labelled",
     "Measured",
-    "correct_labelled",
-    "corrected_in_place",
     "label_slide",
     "measure_labelled",
     "measure_slide",
 ]
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,57 +311,3 @@ def measure_labelled(
         label_warnings=labelled.warnings,
         corrected=labelled.corrected,
     )
-
-
-def correct_labelled(
-    found: Labelled,
-    store: LabelStore,
-    edits: "Sequence[Edit]",
-    study: "Study",
-    *,
-    progress: Progress = silent,
-) -> Labelled:
-    """Copy label images into another store and correct them there as a person asked.
-
-    Parameters
-    ----------
-    found
-        Labels as they were found; they stay as they are.
-    store
-        Where the corrected ones are written.
-    edits
-        Corrections of labels, in the order they were made.
-    study
-        Says which cells touch.
-    progress
-        Called as the work goes on.
-    """
-    planes: dict[str, Any] = {"nuclei": None}
-    for name, plane in (("nuclei", found.nuclei), ("cells", found.cells)):
-        if plane is not None:
-            planes[name] = store.add(name, (plane.shape[-2], plane.shape[-1]))
-            copy_plane(plane, planes[name])
-    copied = replace(found, store=store, nuclei=planes["nuclei"], cells=planes["cells"])
-    corrected = corrected_in_place(copied, edits, study, progress=progress)
-    for name, plane in planes.items():
-        if plane is not None:
-            store.finish(name)
-    return corrected
-
-
-def corrected_in_place(
-    labelled: Labelled,
-    edits: "Sequence[Edit]",
-    study: "Study",
-    *,
-    progress: Progress = silent,
-) -> Labelled:
-    """Correct label images that can be written to; see `correct_labelled`."""
-    pixel = labelled.store.pixel_size_um
-    grown = labelled.nuclei is not None and bool(labelled.origin.get("grown", False))
-    # grown cells meet wherever they touch; others may have a strip between them
-    gap_px = 0 if grown else int(study.contact.gap_um / pixel + _ROUNDING)
-    corrected = correct_labels(
-        labelled.nuclei, labelled.cells, edits, pixel, gap_px=gap_px, progress=progress
-    )
-    return replace(labelled, corrected=corrected)

@@ -129,6 +129,7 @@ def make(options: argparse.Namespace, stage: Path, wheels: Path) -> None:
     """Fill the folder, and prove that it is enough."""
     uv, python, platform = options.uv, options.python, options.platform
     run(uv, "build", "--quiet", "--wheel", "--out-dir", wheels)
+    (wheels / ".gitignore").unlink(missing_ok=True)  # uv's own
     (own,) = wheels.glob("immunescape-*.whl")
     locked, wanted = stage / "locked.txt", stage / "wanted.txt"
     run(

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QShortcut, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from immunescape.napari.panels._numbers_chosen import CHOSEN, LISTED, T_CELL
 from immunescape.napari.view import go_to
@@ -25,10 +24,11 @@ __all__ = ["ESCAPED", "CellSteps"]
 ESCAPED = {"phenotype": "tumour", "pdl1": "negative", "touching": True}
 """The cells of the headline's numerator."""
 _AROUND_UM = 35.0
+_KEYS = {",": -1, ".": 1}
 
 
 class CellSteps(QWidget):
-    """Goes from cell to cell; the keys ``.`` and ``,`` work while the panel can be seen.
+    """Goes from cell to cell; the panel passes the keys ``.`` and ``,`` on.
 
     Parameters
     ----------
@@ -53,23 +53,31 @@ class CellSteps(QWidget):
         self.told.setMinimumHeight(3 * self.told.fontMetrics().lineSpacing() + 2)
         self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
         row = QHBoxLayout()
-        self.back_button = self._button(row, "◀ Previous  ( , )", ",", -1)
+        self.back_button = self._button(row, "◀ Previous  ( , )", -1)
         self.count = QLabel()
         self.count.setAlignment(Qt.AlignmentFlag.AlignCenter)
         row.addWidget(self.count, 1)
-        self.next_button = self._button(row, "Next  ( . ) ▶", ".", 1)
+        self.next_button = self._button(row, "Next  ( . ) ▶", 1)
         box.addLayout(row)
         box.addWidget(self.told)
 
-    def _button(self, row: QHBoxLayout, text: str, key: str, by: int) -> QPushButton:
+    def take_key(self, event: Any) -> bool:
+        """Step where a key means it; tell whether it did."""
+        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        by = _KEYS.get(event.text())
+        if by is None or held != Qt.KeyboardModifier.NoModifier or not len(self.labels):
+            return False
+        self.step(by)
+        return True
+
+    def _button(self, row: QHBoxLayout, text: str, by: int) -> QPushButton:
         button = QPushButton(text)
         way = "next" if by > 0 else "previous"
+        key = next(k for k, step in _KEYS.items() if step == by)
         button.setToolTip(
             f"Go to the {way} PD-L1-negative tumour cell that touches a CD8 T cell; key {key}"
         )
         button.clicked.connect(lambda: self.step(by))
-        shortcut = QShortcut(QKeySequence(key), self)
-        shortcut.activated.connect(lambda: self.step(by))
         row.addWidget(button)
         return button
 
@@ -100,12 +108,12 @@ class CellSteps(QWidget):
             return
         self.at = (self.at + by) % n if self.at >= 0 else (0 if by > 0 else n - 1)
         label = int(self.labels[self.at])
-        cell = finished.cells.frame.loc[label]
+        cell: Any = finished.cells.frame.loc[label]
         beside = touching_labels(finished.touching.contacts, label)
         phenotypes = finished.cells.frame["phenotype"].reindex(beside)
         t_cells = beside[(phenotypes == "cd8_t").to_numpy(bool)]
         self._chosen.show({LISTED: self.labels, T_CELL: t_cells, CHOSEN: [label]})
-        x, y = float(cell["x_um"]), float(cell["y_um"])
+        x, y = (float(cell[c]) for c in ("x_um", "y_um"))
         around = (x - _AROUND_UM, y - _AROUND_UM, x + _AROUND_UM, y + _AROUND_UM)
         go_to(self._session.viewer, around, self._session.origin_um)
         self.count.setText(f"<b>{self.at + 1}</b> of {n}")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_info
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from immunescape.napari.colours import ANSWER_COLOURS, PHENOTYPE_COLOURS, REGION_COLOURS
+from immunescape.napari.panels._keys import KeyListener
 from immunescape.napari.panels._numbers_chosen import CHOSEN, ChosenCells
 from immunescape.napari.panels._numbers_figure import FigureBox
 from immunescape.napari.panels._numbers_headline import HeadlineCard, WarningsBox
@@ -71,6 +71,8 @@ class NumbersPanel(StepWidget):
         self.table = SummaryTable()
         self._column.addWidget(self.table)
         self._make_files()
+        self.keys = KeyListener(self, session.viewer, self.steps.take_key)
+        self.headline.region_box.activated.connect(lambda _: self.setFocus())
         session.annotations_changed.connect(self._note_change)
         session.edits_changed.connect(self._note_change)
         self.refresh()
@@ -226,6 +228,11 @@ class NumbersPanel(StepWidget):
 
     # What a person does
 
+    def keyPressEvent(self, event: Any) -> None:
+        """Go to the next cell or the one before."""
+        if not self.steps.take_key(event):
+            super().keyPressEvent(event)
+
     def run(self) -> None:
         """Run the slide on another thread, and show its numbers."""
         if self.session.slide is None:
@@ -256,7 +263,7 @@ class NumbersPanel(StepWidget):
         target = folder / self.session.folder.name
         self.start(
             copy_tables, finished.job.folder, finished.cells, target,
-            done=lambda names: show_info(f"{len(names)} files saved in {target.name}"),
+            done=lambda names: self.session.message.emit(f"{len(names)} files in {target.name}"),
         )  # fmt: skip
 
     def ask_picture(self) -> None:

@@ -69,6 +69,7 @@ def test_what_is_wrong_with_a_slide_is_said_before_there_is_a_window(tmp_path):
 
 def test_the_command_shows_the_workbench_and_the_slide(tmp_path):
     """In a process of its own: the window comes up, holds both, and is closed."""
+    slide = shutil.copy(BASELINE, tmp_path)
     code = f"""
 import napari
 from qtpy.QtCore import QTimer
@@ -82,7 +83,7 @@ def run_and_look(*a, **k):
     QTimer.singleShot(500, look)
     run(*a, **k)
 napari.run = run_and_look
-raise SystemExit(main(["gui", {str(BASELINE)!r}]))
+raise SystemExit(main(["gui", {str(slide)!r}]))
 """
     environment = {**os.environ, "NAPARI_CONFIG": str(tmp_path / "settings.yaml")}
     done = subprocess.run(

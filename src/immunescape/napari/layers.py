@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from napari.utils.colormaps import Colormap
 
 from immunescape.errors import ImmunescapeError, SlideError
@@ -28,8 +29,6 @@ from immunescape.results import PHENOTYPES
 from immunescape.study import Study, read_study
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from immunescape.cells import CellTable
     from immunescape.slide import Slide
 
@@ -219,8 +218,8 @@ def label_layer(
         meta["features"] = features_of(table)
         meta["metadata"]["immunescape"]["columns"] = tuple(table.frame.columns)
         if "phenotype" in table:
-            codes = {p: k for k, p in enumerate(PHENOTYPES, 1)}
-            classes = table["phenotype"].map(codes).fillna(0).to_numpy(np.uint8)
+            named = pd.Categorical(table["phenotype"], categories=PHENOTYPES)
+            classes = (named.codes + 1).astype(np.uint8)  # a missing one has the code -1
             colours = [PHENOTYPE_COLOURS[p] for p in PHENOTYPES]
             meta["colormap"] = ClassColours(classes_by_label(table, classes), colours)
             meta["metadata"]["immunescape"]["class_colours"] = colours
@@ -251,7 +250,7 @@ def classes_by_label(table: "CellTable", classes: npt.ArrayLike) -> npt.NDArray[
     return by_label
 
 
-def features_of(table: "CellTable") -> "pd.DataFrame":
+def features_of(table: "CellTable") -> pd.DataFrame:
     """Return a cell table as napari wants features: the label in a column named ``index``."""
     frame = table.frame
     first = [c for c in _FIRST if c in frame.columns]
@@ -272,7 +271,7 @@ def table_of(layer: Any) -> "CellTable":
 
 
 def table_of_features(
-    features: "pd.DataFrame", columns: tuple[str, ...] = (), name: str = "the layer"
+    features: pd.DataFrame, columns: tuple[str, ...] = (), name: str = "the layer"
 ) -> "CellTable":
     """Return the cell table in a layer's features; see `table_of`."""
     from immunescape.cells import CellTable

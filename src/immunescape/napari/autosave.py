@@ -332,6 +332,7 @@ class Autosave(QObject):
         self._minute.stop()
         self._put_away()
         self._pool.shutdown(wait=True)
+        self._window = None  # what Qt has deleted is not kept alive by Python
 
 
 def _close_alive(alive: "weakref.ref[Autosave]") -> None:

@@ -35,7 +35,7 @@ def make_window(path: Path | None = None) -> Any:
     if path is not None:  # before there is a window: what is wrong is said where it was typed
         layers = layers_of_result(path) if is_result(path) else slide_data(path)
     viewer = napari.Viewer(title="immunescape")
-    viewer.scale_bar.visible = True
+    viewer.canvas.overlays.scale_bar.visible = True
     prefer_own_reader()
     read_preferences().use_cache()
     bench = workbench_of(viewer)

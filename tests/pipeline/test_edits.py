@@ -252,6 +252,26 @@ def test_the_numbers_stand_without_the_corrections_too(made, ours, steps_):
     assert not (pd.read_csv(result(made) / "sensitivity.csv")["kind"] == "edits").any()
 
 
+def test_a_derived_tumour_region_follows_but_no_gate(ours):
+    """Without a drawn tumour: cells called other by hand leave the region that they made."""
+    given = replace(inputs(ours), annotations=None)
+    plain = run_slide(given, ours / "derived", WITHOUT)
+    cells = plain.cells.frame
+    there = cells.index[(cells["phenotype"] == "tumour") & (cells["y_um"] > 60)]
+    path = ours / "derived" / "slide" / "edits.csv"
+    edits = Edits()
+    for label in there:
+        row = edits.call(*centre(label), "phenotype", "other")
+        edits = edits.with_rows(row)
+    append_edits(path, edits.rows)
+    run = run_slide(given, ours / "derived", WITHOUT)
+    before, after = plain.shapes["tumour"], run.shapes["tumour"]
+    assert 0 < after.area < 0.75 * before.area
+    assert after.bounds[3] < before.bounds[3] - 30
+    gates = [r.tables["gates"][["marker", "parent", "threshold"]] for r in (plain, run)]
+    pd.testing.assert_frame_equal(*gates)
+
+
 def test_corrections_that_move_the_headline_are_told(ours):
     before = cells_of(result(ours))
     negative = before.index[(before["phenotype"] == "tumour") & ~before["pdl1_positive"]]

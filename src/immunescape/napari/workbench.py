@@ -171,7 +171,10 @@ class Workbench(QWidget):
         self.slide_label.setText(f"<b>{slide.name}</b>, {width:.1f} x {height:.1f} mm, {made}")
 
     def _tell(self, text: str) -> None:
-        self.status.setText(text)
+        try:
+            self.status.setText(text)
+        except RuntimeError:  # the window is gone
+            return
         QTimer.singleShot(8000, lambda: self._forget(text))
 
     def _forget(self, text: str) -> None:

@@ -103,10 +103,6 @@ def regions_layers(
         if found:
             geometry = shapely.simplify(geometry, _tolerance_um(geometry))
         data, kinds, parts = shapes_of(geometry)
-        if found:  # lines: faces that nobody sees take seconds to cut into triangles
-            closed = [k == "polygon" for k in kinds]
-            data = [np.vstack([d, d[:1]]) if c else d for d, c in zip(data, closed, strict=True)]
-            kinds = ["path"] * len(kinds)
         colour = rgba(ROLE_COLOURS.get(name, ROLE_COLOURS["proposed"]))
         holes = rgba(colour, 0.6)
         metadata: dict[str, Any] = {

@@ -46,7 +46,7 @@ def place(canvas, x, y):
 
 
 def said(label):
-    return html.unescape(label.text()).replace("\u00a0", " ")
+    return html.unescape(label.text()).replace("\u00a0", " ").replace("\u2011", "-")
 
 
 def outlined(panel, kind):
@@ -152,7 +152,9 @@ def test_numbers_with_the_cells_behind_them(bench, qtbot, tmp_path, monkeypatch)
     table.region_box.setCurrentIndex(0)
     shown = [table.model.index(k, 1).data() for k in range(table.model.rowCount())]
     density = summary[summary["metric"] == "cd8_density"]
-    assert shown == [f"{value:.0f} per mm²" for value in density["value"]]
+    assert [t.replace("\u00a0", " ") for t in shown] == [
+        f"{value:.0f} per mm²" for value in density["value"]
+    ]
 
     # figures, tables and the view, taken along
     svg, png, view = (tmp_path / n for n in ("profile.svg", "profile.png", "view.png"))

@@ -21,6 +21,7 @@ __all__ = [
     "p_text",
     "region_title",
     "row_title",
+    "unbroken",
     "unconfirmed",
     "value_text",
 ]
@@ -188,6 +189,13 @@ def unconfirmed(row: Mapping[Any, Any]) -> tuple[tuple[str, ...], str]:
         else:
             rest.append(part)
     return gates, "; ".join(rest)
+
+
+def unbroken(text: str) -> str:
+    """Return text that breaks neither between a number and its unit nor within PD-L1."""
+    for unit in ("µm", "%", "mm²"):
+        text = text.replace(f" {unit}", f"\u00a0{unit}")
+    return text.replace("PD-L1-", "PD\u2011L1\u2011").replace("PD-L1", "PD\u2011L1")
 
 
 def _fraction(row: Mapping[Any, Any]) -> bool:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from napari.layers import Layer
 
 from immunescape.napari.colours import PHENOTYPE_COLOURS
-from immunescape.napari.layers import ClassColours, label_layer, recolour
+from immunescape.napari.layers import ClassColours, facts_of, label_layer, recolour
 from immunescape.napari.view import go_to
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class ChosenCells:
     def __init__(self, session: "Session") -> None:
         self._session = session
         self._layer: Any = None
+        self._filled: Any = None
 
     @property
     def layer(self) -> Any:
@@ -62,8 +63,26 @@ class ChosenCells:
             recolour(self.layer, by_label)
         self._layer.visible = True
 
+    def bare(self) -> None:
+        """Show the cells as outlines where they are filled, so that their stains are seen."""
+        for layer in self._session.viewer.layers:
+            facts = facts_of(layer)
+            mine = (
+                self._session.slide is not None and facts.get("slide") == self._session.slide.name
+            )
+            if mine and facts.get("labels") == "cells" and layer.contour == 0:
+                layer.contour = 1
+                self._filled = layer
+
+    def fill(self) -> None:
+        """Fill the cells again that `bare` showed as outlines."""
+        if self._filled is not None and self._filled in self._session.viewer.layers:
+            self._filled.contour = 0
+        self._filled = None
+
     def clear(self) -> None:
         """Remove the layer."""
+        self.fill()
         if self.layer is not None:
             self._session.viewer.layers.remove(self._layer)
         self._layer = None

@@ -19,6 +19,7 @@ from immunescape.report.wording import (
     interval_text,
     n_text,
     region_title,
+    unbroken,
     unconfirmed,
     value_text,
 )
@@ -92,7 +93,8 @@ class HeadlineCard(QFrame):
         if row["value"] != row["value"]:
             what = "PD-L1-negative fraction of the tumour cells touching CD8"
         self.value.setText(
-            f"<span style='font-size:20pt; font-weight:600'>{shown}</span><br>{what}, {where}"
+            f"<span style='font-size:20pt; font-weight:600'>{shown}</span><br>"
+            f"{_html(what)}, {where}"
         )
         parts = [n_text(row)]
         if interval := interval_text(row):
@@ -168,9 +170,7 @@ def _html(text: str) -> str:
     """Return text for a label: regions in words, a number and its unit on one line."""
     for name in REGION_NAMES:
         text = text.replace(name, name.replace("_", " "))
-    for unit in ("µm", "%", "mm²"):
-        text = text.replace(f" {unit}", f"\u00a0{unit}")
-    return html.escape(text)
+    return html.escape(unbroken(text))
 
 
 def _label(box: QVBoxLayout) -> QLabel:

@@ -10,7 +10,7 @@ from immunescape.napari.panels._numbers_chosen import CHOSEN, LISTED, T_CELL
 from immunescape.napari.view import go_to
 from immunescape.report.grid import three_digits
 from immunescape.report.picks import Pick, touching_labels
-from immunescape.report.wording import region_title
+from immunescape.report.wording import region_title, unbroken
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -112,12 +112,13 @@ class CellSteps(QWidget):
         beside = touching_labels(finished.touching.contacts, label)
         phenotypes = finished.cells.frame["phenotype"].reindex(beside)
         t_cells = beside[(phenotypes == "cd8_t").to_numpy(bool)]
+        self._chosen.bare()
         self._chosen.show({LISTED: self.labels, T_CELL: t_cells, CHOSEN: [label]})
         x, y = (float(cell[c]) for c in ("x_um", "y_um"))
         around = (x - _AROUND_UM, y - _AROUND_UM, x + _AROUND_UM, y + _AROUND_UM)
         go_to(self._session.viewer, around, self._session.origin_um)
         self.count.setText(f"<b>{self.at + 1}</b> of {n}")
-        self.told.setText(self._words(label, cell, len(t_cells)))
+        self.told.setText(unbroken(self._words(label, cell, len(t_cells))))
 
     def _words(self, label: int, cell: Any, n_t_cells: int) -> str:
         finished = self._session.finished

@@ -23,6 +23,7 @@ from immunescape.report.wording import (
     p_text,
     region_title,
     row_title,
+    unbroken,
     value_text,
 )
 from immunescape.results import REGION_NAMES
@@ -167,4 +168,6 @@ def _shown(row: "Mapping[Any, Any]", *, region: bool) -> tuple[tuple[str, ...], 
     lines.append(p_text(row))
     reason = row["reason"]
     lines.append("" if reason != reason else str(reason))
-    return (f"{what}, {where}" if region else what, value, near), "\n".join(filter(None, lines))
+    name = f"{what}, {where}" if region else what
+    texts = unbroken(name), unbroken(value), unbroken(near)
+    return texts, "\n".join(filter(None, lines))

@@ -250,6 +250,11 @@ class NumbersPanel(StepWidget):
             self.chosen.go_to(mask)
         self.session.message.emit(f"{int(np.count_nonzero(mask))} cells outlined")
 
+    def hideEvent(self, event: Any) -> None:
+        """Leave the cells filled as they were when another panel comes to the front."""
+        super().hideEvent(event)
+        self.chosen.fill()
+
     def ask_tables(self) -> None:
         """Ask for a folder, and copy the tables there."""
         chosen = QFileDialog.getExistingDirectory(self, "Save all tables in a folder")

@@ -1,6 +1,6 @@
 """Opens a slide, draws with the pointer and goes on drawing until it is killed.
 
-Run as ``python -m tests.napari.draw_and_wait SLIDE OUT``.
+Run as ``python -m tests.napari.draw_and_wait SLIDE``.
 """
 
 import sys
@@ -14,14 +14,13 @@ TUMOUR = [(20, 20), (100, 20), (100, 60), (20, 60)]
 HALF_A_LOOP = [(20, 80), (60, 80), (60, 100)]
 
 
-def main(slide, out):
+def main(slide):
     import napari
     from immunescape.napari.workbench import workbench_of
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1280, 800)
     bench = workbench_of(viewer)
-    bench.session.set_out(out)
     viewer.open(slide, plugin="immunescape")
     while bench.session.slide is None:
         QTest.qWait(20)
@@ -43,4 +42,4 @@ def main(slide, out):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -30,6 +30,7 @@ class Pointer:
 
     def move(self, x, y, held=LEFT):
         self._send(QEvent.Type.MouseMove, self.at(x, y), NONE, held)
+        QTest.qWait(15)  # the canvas passes over moves in quick succession
 
     def release(self, x, y):
         QTest.mouseRelease(self.canvas, LEFT, PLAIN, self.at(x, y))

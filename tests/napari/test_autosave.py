@@ -294,14 +294,13 @@ def test_corrections_too_are_offered_after_a_crash(opened, qtbot):
 
 @pytest.mark.slow
 def test_napari_killed_in_the_middle_of_drawing(make_napari_viewer, qtbot, path, tmp_path):
-    out = tmp_path / "out"
     log = tmp_path / "log.txt"
     with log.open("w") as said:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.napari.draw_and_wait", path, out],
+            [sys.executable, "-m", "tests.napari.draw_and_wait", path],
             cwd=Path(__file__).parents[2], stdout=said, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    saved = out / "P07.session" / "annotations.geojson"
+    saved = path.parent / "immunescape-results" / "P07.session" / "annotations.geojson"
     try:
         until = time.monotonic() + 300
         while not ("drawing" in log.read_text() and b"Necrosis" in _bytes(saved)):
@@ -312,7 +311,6 @@ def test_napari_killed_in_the_middle_of_drawing(make_napari_viewer, qtbot, path,
         child.wait()
     viewer = make_napari_viewer(show=True)
     bench = workbench_of(viewer)
-    bench.session.set_out(out)
     viewer.open(path, plugin="immunescape")
     qtbot.waitUntil(lambda: bench.autosave.question is not None, timeout=30_000)
     box = bench.autosave.question

@@ -49,6 +49,7 @@ __all__ = ["RegionsPanel"]
 
 _REACH_PX = 6.0
 _FILTER = "QuPath annotations (*.geojson *.json)"
+_CONTROL, _SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 _PLAIN = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
 
 
@@ -228,6 +229,9 @@ class RegionsPanel(StepWidget):
 
     def _pressed(self, event: Any) -> bool:
         """Do what a key means; tell whether it meant something."""
+        if event.key() == Qt.Key.Key_Z and event.modifiers() in (_CONTROL, _CONTROL | _SHIFT):
+            (self.redo if event.modifiers() & _SHIFT else self.undo)()
+            return True
         if event.modifiers() not in _PLAIN or not self.content.isEnabled():
             return False
         key, text = event.key(), event.text().upper()

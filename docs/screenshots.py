@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QApplication, QCheckBox, QScrollArea
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from immunescape.cli.demo import sample_folder
 from immunescape.pipeline import Inputs, run_slide
@@ -59,7 +59,7 @@ class Pictures:
         self.viewer, self.bench, self.folder = viewer, bench, folder
 
     def take(self, name: str, window: Any = None) -> None:
-        """Save the window, or another one, as a picture with 256 colours."""
+        """Save the window, or another one, as a picture."""
         from PIL import Image
 
         spin(0.5)
@@ -69,7 +69,8 @@ class Pictures:
         else:
             window.grab().save(str(path))
         with Image.open(path) as picture:
-            small = picture.convert("RGB").quantize(256, kmeans=4, dither=Image.Dither.NONE)
+            # six bits a colour: half the size, and no colour is another one
+            small = picture.convert("RGB").point(lambda value: (value & 0xFC) | 2)
         small.save(path, optimize=True)
 
     def slide(self) -> None:
@@ -82,9 +83,9 @@ class Pictures:
         panel = self.bench.show_step("regions")
         settle(panel)
         self.take("regions")
-        for box in panel.findChildren(QCheckBox):
-            if box.text() == "Show the bands":
-                box.setChecked(False)  # they stay in the view otherwise
+        for layer in self.viewer.layers:
+            if layer.name.startswith("Margin "):  # bands and lines stay in the view otherwise
+                layer.visible = False
 
     def segment(self) -> None:
         """Show the preview of what the window shows."""

@@ -8,6 +8,7 @@ import shapely
 from napari.utils.notifications import notification_manager
 
 from immunescape.cli.demo import sample_folder
+from immunescape.io.geojson import read_annotations
 from immunescape.margin import MarginParams
 from immunescape.napari.layers import facts_of
 from immunescape.napari.workbench import workbench_of
@@ -81,6 +82,26 @@ def test_what_comes_drawn_with_a_slide_is_taken_up(bench, qtbot, tmp_path, monke
     assert tumour.area == pytest.approx(600 * 300, rel=0.2)  # about half of the field
     # nothing is written among the files of the package
     assert bench.session.out == tmp_path / "immunescape-results"
+
+
+def test_each_timepoint_keeps_what_came_drawn_with_it(bench, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    bench.show_step("regions")
+    bench.session.viewer.open_sample("immunescape", "patient")
+    qtbot.waitUntil(lambda: len(bench.arrivals.slides) == 3)
+    areas = [
+        read_annotations(
+            sample_folder() / f"{arrived.slide.name}.geojson",
+            pixel_size_um=0.5, slide_name="", shape=(1200, 1200),
+        )["tumour"].area
+        for arrived in bench.arrivals.slides
+    ]  # fmt: skip
+    assert len(set(areas)) == 3 and min(areas) > 10_000
+    for k in (0, 1, 2, 0, 2, 1):
+        bench.arrivals.choose(bench.arrivals.slides[k])
+        assert bench.session.drawing.state["tumour"].area == pytest.approx(areas[k], rel=1e-3)
+        assert bench.session.origin_um == bench.arrivals.slides[k].origin_um
+    assert bench.session.origin_um[0] > 600  # the second of three, side by side
 
 
 def test_a_dropped_result_comes_back_as_it_was_left(bench, qtbot, analysed):

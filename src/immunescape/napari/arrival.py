@@ -17,6 +17,7 @@ from immunescape.napari.showing import dress_slide, hide_result, place_slide, sh
 from immunescape.napari.step_widget import tell_error
 from immunescape.napari.work import Work
 from immunescape.pipeline.reopening import reopen_study
+from immunescape.regions import Regions
 
 if TYPE_CHECKING:
     from immunescape.napari.session import Session
@@ -39,6 +40,8 @@ class Arrived:
         Where x and y of its origin are shown.
     result
         Folder of the result that it came with.
+    drawn
+        What came drawn with its layers.
     study, out, files
         Its study, folder and further inputs as they were left; None and empty at first.
     """
@@ -47,6 +50,7 @@ class Arrived:
     path: Path
     origin_um: tuple[float, float] = (0.0, 0.0)
     result: Path | None = None
+    drawn: Regions = field(default_factory=Regions)
     study: "Study | None" = None
     out: Path | None = None
     files: dict[str, Any] = field(default_factory=dict)
@@ -127,6 +131,7 @@ class Arrivals:
                         Path(f["path"]),
                         f.get("origin_um", (0.0, 0.0)),
                         f.get("result"),
+                        regions_from_layers(self.session.viewer, slide=f["slide"]),
                         study=f.get("study"),
                     )
                 )
@@ -186,17 +191,12 @@ class Arrivals:
         except ImmunescapeError as error:
             tell_error(error)
             return
-        self._take_drawn()
-
-    def _take_drawn(self) -> None:
-        """Take up what came drawn with the layers, where nothing was saved or given."""
-        session = self.session
-        assert session.slide is not None
-        if tuple(session.drawing.state) or session.annotations_path.is_file():
-            return
-        drawn = regions_from_layers(session.viewer, slide=session.slide.name)
-        if tuple(drawn):
-            session.drawing.push(drawn, "drawn before")
+        # what came drawn with the layers is taken up where nothing was saved or given
+        drawing = self.session.drawing
+        saved = tuple(drawing.state) or self.session.annotations_path.is_file()
+        if tuple(arrived.drawn) and not saved:
+            drawing.push(arrived.drawn, "drawn before")
+        arrived.drawn = Regions()  # what a person removes does not come back
 
     def replace(self, slide: "Slide", study: "Study") -> None:
         """Go on with the slide on the workbench opened as a study says; its layers follow."""

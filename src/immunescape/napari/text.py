@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QLabel
 
 __all__ = ["WrappedText", "listed"]
@@ -37,6 +37,11 @@ class WrappedText(QLabel):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Take the height of the lines at the new width."""
         super().resizeEvent(event)
+        self._fit()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Take the height at the width that the layout gave meanwhile."""
+        super().showEvent(event)
         self._fit()
 
     def _fit(self) -> None:

@@ -1,10 +1,14 @@
 """The nuclei of the visible field, before the slide is segmented."""
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.colormaps import DirectLabelColormap
+
 from immunescape.blocks import Block, Progress
 from immunescape.errors import ParameterError
+from immunescape.napari.colours import rgba
 from immunescape.napari.layers import facts_of
 from immunescape.napari.showing import insert
 from immunescape.napari.view import visible_um
@@ -30,6 +34,8 @@ MOST_UM = {"compact": 500.0, "": 150.0}
 """Longest side of a preview in µm: of the compact network, and of the large ones."""
 
 _NAMES = {"nuclei": "Preview: nuclei", "cells": "Preview: cells"}
+_COLOURS = {"nuclei": "#ffffff", "cells": "#00c08b"}
+_CLEAR = (0.0, 0.0, 0.0, 0.0)
 
 
 class PreviewMaker:
@@ -38,6 +44,7 @@ class PreviewMaker:
     def __init__(self) -> None:
         self._model: tuple[Any, Any] = (None, None)
         self._levels: tuple[Any, Any] = (None, None)
+        self._lock = threading.Lock()
         self.seconds = 0.0
 
     def __call__(
@@ -47,23 +54,28 @@ class PreviewMaker:
         """Find the nuclei of a block; for another thread."""
         progress("network", 0, 4)
         begun = time.perf_counter()
-        asked = params.model, params.diameter_um, params.device, params.precision
-        if self._model[0] != asked:
-            model = load_model(
-                params.model, diameter_um=params.diameter_um, device=params.device,
-                precision=params.precision,
-            )  # fmt: skip
-            self._model = asked, model
+        model = self.network(params)
         progress("levels", 1, 4)
         key = slide, channels
         if self._levels[0] != key:
             self._levels = key, tuple(slide_levels(slide, c) for c in channels)
         found = preview_nuclei(
-            slide, channels, block, params, model=self._model[1], levels=self._levels[1],
-            progress=progress,
-        )  # fmt: skip
+            slide, channels, block, params, model=model, levels=self._levels[1], progress=progress
+        )
         self.seconds = time.perf_counter() - begun
         return found
+
+    def network(self, params: "SegmentParams") -> Any:
+        """Return the network, loaded at the first call; for another thread."""
+        asked = params.model, params.diameter_um, params.device, params.precision
+        with self._lock:
+            if self._model[0] != asked:
+                model = load_model(
+                    params.model, diameter_um=params.diameter_um, device=params.device,
+                    precision=params.precision,
+                )  # fmt: skip
+                self._model = asked, model
+            return self._model[1]
 
 
 def visible_block(session: "Session") -> tuple["Slide", tuple[str, ...], Block]:
@@ -89,38 +101,41 @@ def visible_block(session: "Session") -> tuple["Slide", tuple[str, ...], Block]:
 
 
 def show_preview(session: "Session", slide: "Slide", found: Preview) -> None:
-    """Show a preview in two layers, in place of an earlier one."""
-    looks = remove_preview(session.viewer)
+    """Show a preview in two layers of outlines, in place of an earlier one."""
     edge = slide.pixel_size_um
     left, top = session.origin_um
-    layers = []
+    corner = top + (found.block.y0 + 0.5) * edge, left + (found.block.x0 + 0.5) * edge
+    shown = {facts_of(layer).get("preview"): layer for layer in session.viewer.layers}
+    fresh = []
     for name, plane in (("cells", found.cells), ("nuclei", found.nuclei)):
+        facts = {"preview": name, "slide": slide.name}
+        known = shown.get(name)
+        if known is not None:  # napari takes a second to remove a layer
+            known.data = plane
+            known.scale, known.translate = (edge, edge), corner
+            known.metadata["immunescape"] = facts
+            continue
         meta: dict[str, Any] = {
             "name": _NAMES[name],
-            "opacity": 0.9 if name == "cells" else 0.35,
+            "opacity": 0.9,
+            "colormap": DirectLabelColormap(color_dict={0: _CLEAR, None: rgba(_COLOURS[name])}),
             "scale": (edge, edge),
-            "translate": (
-                top + (found.block.y0 + 0.5) * edge, left + (found.block.x0 + 0.5) * edge,
-            ),
+            "translate": corner,
             "units": ("um", "um"),
             "axis_labels": ("y", "x"),
-            "visible": looks.get(name, True),
-            "metadata": {"immunescape": {"preview": name, "slide": slide.name}},
-        }  # fmt: skip
-        layers.append((plane, meta, "labels"))
-    insert(session.viewer, layers)
+            "metadata": {"immunescape": facts},
+        }
+        fresh.append((plane, meta, "labels"))
+    insert(session.viewer, fresh)
     for layer in session.viewer.layers:
-        if facts_of(layer).get("preview") == "cells":
+        if facts_of(layer).get("preview") and layer.contour != 1:
             layer.contour = 1
 
 
-def remove_preview(viewer: Any) -> dict[str, bool]:
-    """Take a preview out of the viewer; return which of its layers were visible."""
-    layers = [layer for layer in viewer.layers if facts_of(layer).get("preview")]
-    looks = {facts_of(layer)["preview"]: bool(layer.visible) for layer in layers}
-    for layer in layers:
+def remove_preview(viewer: Any) -> None:
+    """Take a preview out of the viewer."""
+    for layer in [layer for layer in viewer.layers if facts_of(layer).get("preview")]:
         viewer.layers.remove(layer)
-    return looks
 
 
 def preview_text(slide: "Slide", found: Preview, seconds: float) -> str:

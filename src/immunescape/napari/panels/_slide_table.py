@@ -73,7 +73,7 @@ class PanelTable(QTableWidget):
         header = self.horizontalHeader()
         assert header is not None
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((1, 82), (2, 100), (3, 96)):
+        for column, width in ((1, 80), (2, 92), (3, 92)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             self.setColumnWidth(column, width)
         rows = self.verticalHeader()

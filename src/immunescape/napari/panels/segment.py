@@ -28,6 +28,7 @@ from immunescape.napari.panels._segment_quality import QualityView
 from immunescape.napari.session import finish
 from immunescape.napari.step_widget import StepWidget, tell_error
 from immunescape.napari.text import WrappedText
+from immunescape.napari.work import Work
 from immunescape.params import help_texts
 from immunescape.study import SlideOptions
 
@@ -63,6 +64,7 @@ class SegmentPanel(StepWidget):
     def __init__(self, session: Any, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.maker = PreviewMaker()
+        self.warming: Work | None = None
         self._make_labels()
         self._make_forms()
         self._make_preview()
@@ -160,6 +162,21 @@ class SegmentPanel(StepWidget):
         self.more.setVisible(not imported)
         for part in (self.preview_button, self.clear_button):
             part.setVisible(not imported)
+
+    def showEvent(self, event: Any) -> None:
+        """Load the shipped network meanwhile, so that the first preview need not wait for it."""
+        super().showEvent(event)
+        params = self.session.study.segment
+        if self.warming is None and self.session.slide is not None and params.model == "compact":
+            self.warming = Work(self.maker.network, params, tells=False)
+            self.warming.title = "loading the network"
+            self.warming.start()
+
+    def close_work(self, seconds: float = 60.0) -> None:
+        """Stop the work and wait for its end, before the window goes."""
+        super().close_work(seconds)
+        if self.warming is not None:
+            self.warming.wait(seconds)
 
     # What a person does
 

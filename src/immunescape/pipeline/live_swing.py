@@ -54,17 +54,45 @@ class Contacts:
         before = np.cumsum(number) - number
         at = np.repeat(first - before, number) + np.arange(int(number.sum()))
         weights = np.repeat(times, number).astype(np.float64)
-        return np.bincount(self.rows[at], weights=weights, minlength=n)
+        found = np.bincount(self.rows[at], weights=weights, minlength=n)
+        return np.asarray(found, np.float64)
 
     def near_cd8(self, codes: Codes) -> Ints:
         """Count the CD8 T cells that each cell touches, ``(n,)``, from the kinds of the cells."""
         cd8 = np.flatnonzero(is_cd8(codes))
         return self.touched(cd8, np.ones(len(cd8), np.int64), len(codes)).astype(np.int64)
 
-    def counted(self, codes: Codes) -> Ints:
-        """Count the cells of each kind, not near and near a CD8 T cell, ``(CODES, 2)``."""
-        index = codes.astype(np.int64) * 2 + (self.near_cd8(codes) > 0)
+    def counted(self, codes: Codes, touched: Ints | None = None) -> Ints:
+        """Count the cells of each kind, not near and near a CD8 T cell, ``(CODES, 2)``.
+
+        ``touched`` is that of `near_cd8` where it is known.
+        """
+        touched = self.near_cd8(codes) if touched is None else touched
+        index = codes.astype(np.int64) * 2 + (touched > 0)
         return np.bincount(index, minlength=2 * CODES).reshape(CODES, 2).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """A slide counted with a gate at one place.
+
+    Parameters
+    ----------
+    place
+        How many of the cells that change sides are not above the gate.
+    codes
+        Kind of every cell, ``(n,)``.
+    touched, near
+        CD8 T cells that each cell touches, and whether any, ``(n,)``.
+    counts
+        Cells of each kind, not near and near a CD8 T cell, ``(CODES, 2)``.
+    """
+
+    place: int
+    codes: Codes
+    touched: npt.NDArray[np.int32]
+    near: Mask
+    counts: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +113,8 @@ class Swing:
         Cells positive wherever the gate lies, ``(n,)``; rows of ``rows`` are False.
     reference
         How many of ``rows`` are not above the gate in force; all where it has no threshold.
-    codes
-        Kind of every cell at the reference, ``(n,)``.
-    touched, near
-        CD8 T cells that each cell touches at the reference, and whether any, ``(n,)``.
-    counts
-        Cells of each kind, not near and near, at the reference, ``(CODES, 2)``.
+    anchors
+        The slide counted with the gate at some places: a threshold is counted from the nearest.
     own_values
         Values of the parent's cells that change sides, dimmest first.
     always, missing
@@ -110,10 +134,7 @@ class Swing:
     positive_above: Mask
     positive: Mask
     reference: int
-    codes: Codes
-    touched: Ints
-    near: Mask
-    counts: Ints
+    anchors: tuple[Anchor, ...]
     own_values: npt.NDArray[np.float64]
     always: int
     missing: int
@@ -143,23 +164,24 @@ class Swing:
     def counts_at(self, threshold: float, contacts: Contacts) -> Ints:
         """Return the cells of each kind, not near and near a CD8 T cell, at a threshold."""
         at = self.place(threshold)
-        span = slice(min(at, self.reference), max(at, self.reference))
+        anchor = min(self.anchors, key=lambda anchor: abs(anchor.place - at))
+        span = slice(min(at, anchor.place), max(at, anchor.place))
         old, new = self.below[span], self.above[span]
-        if at > self.reference:
+        if at > anchor.place:
             old, new = new, old
         rows = self.rows[span]
-        counts = self.counts.copy()
-        _move(counts, old, new, self.near[rows], self.near[rows])
+        counts = anchor.counts.copy()
+        here = anchor.near[rows]
+        _move(counts, old, new, here, here)
         was, now = is_cd8(old), is_cd8(new)
         flipped = was != now
         if flipped.any():
-            n = len(self.codes)
             sign = np.where(now[flipped], 1, -1)
-            near = self.touched + contacts.touched(rows[flipped], sign, n) > 0
-            turned = np.flatnonzero(near != self.near)
-            codes = self.codes.copy()
+            near = anchor.touched + contacts.touched(rows[flipped], sign, len(anchor.near)) > 0
+            turned = np.flatnonzero(near != anchor.near)
+            codes = anchor.codes.copy()
             codes[rows] = new
-            _move(counts, codes[turned], codes[turned], self.near[turned], near[turned])
+            _move(counts, codes[turned], codes[turned], anchor.near[turned], near[turned])
         return counts
 
 
@@ -197,9 +219,14 @@ def swing_of(
     reference = len(rows)
     if gate.threshold is not None:
         reference = int(np.searchsorted(ordered, gate.threshold, side="right"))
-    codes = below.copy()
-    codes[rows[reference:]] = above[rows[reference:]]
-    touched = contacts.near_cd8(codes)
+
+    def anchored(place: int) -> Anchor:
+        codes = below.copy()
+        codes[rows[place:]] = above[rows[place:]]
+        touched = contacts.near_cd8(codes)
+        counts = contacts.counted(codes, touched)
+        return Anchor(place, codes, touched.astype(np.int32), touched > 0, counts)
+
     own = mine[rows]
     fixed = mine & ~swings
     return Swing(
@@ -212,10 +239,7 @@ def swing_of(
         positive_above=bright[rows],
         positive=dim & ~swings,
         reference=reference,
-        codes=codes,
-        touched=touched,
-        near=touched > 0,
-        counts=contacts.counted(codes),
+        anchors=tuple(anchored(n) for n in sorted({0, len(rows) // 2, len(rows), reference})),
         own_values=ordered[own],
         always=int((fixed & dim).sum()),
         missing=int((fixed & ~dim_known).sum()),

@@ -1,7 +1,6 @@
 """Gates: a threshold for each marker and parent, moved while cells and headline follow."""
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
@@ -14,10 +13,10 @@ from immunescape.napari.panels.gates_cells import GateColours, label_at
 from immunescape.napari.panels.gates_face import GatesFace
 from immunescape.napari.panels.gates_plot import rounded
 from immunescape.napari.panels.gates_ready import Latest, Ready, readied
+from immunescape.napari.panels.gates_set import GatesSet
 from immunescape.napari.panels.gates_text import counts_text, gate_text, numbers_text, why_text
 from immunescape.napari.session import finish
 from immunescape.napari.step_widget import StepWidget
-from immunescape.phenotype import GateSpec
 from immunescape.pipeline.live_follow import fixed_spec
 from immunescape.pipeline.live_values import gate_title
 from immunescape.pipeline.live_why import why_called
@@ -39,14 +38,6 @@ _FOLLOWED = ("rule", "gating", "tumour", "margin", "density", "summary", "qualit
 """What of a study the gates follow without a new run."""
 
 
-@dataclass(frozen=True)
-class _Set:
-    """What a person set: gates confirmed in the study, and gates moved that are not yet."""
-
-    confirmed: tuple[GateSpec, ...] = ()
-    moved: tuple[GateSpec, ...] = ()
-
-
 class GatesPanel(StepWidget):
     """Move and confirm the gates of the slide on the workbench."""
 
@@ -62,8 +53,9 @@ class GatesPanel(StepWidget):
         self.first: dict[Key, Gate] = {}
         self.cell = 0
         self.colours = GateColours(session)
-        self.history: History[_Set] = History(_Set())
+        self.history: History[GatesSet] = History(GatesSet())
         self._source: Finished | None = None
+        self._slide: Any = None
         self.latest = Latest(readied, self._wish, self._take, self._tell_busy)
         super().__init__(session, parent)
         self.face = GatesFace(session.viewer)
@@ -75,8 +67,8 @@ class GatesPanel(StepWidget):
         face.typed.connect(self._typed)
         face.confirm_button.clicked.connect(self.confirm)
         face.reset_button.clicked.connect(self.reset)
-        face.undo_button.clicked.connect(self.history.undo)
-        face.redo_button.clicked.connect(self.history.redo)
+        face.undo_button.clicked.connect(self.undo)
+        face.redo_button.clicked.connect(self.redo)
         face.run_button.clicked.connect(self.run)
         self.history.changed.connect(self._apply)
         self.pointer = Pointer(session.viewer, self.isVisible, self._picked, lambda *_: None)
@@ -93,7 +85,11 @@ class GatesPanel(StepWidget):
 
     def refresh(self) -> None:
         """Take up another result."""
-        finished = self.session.finished
+        finished, slide = self.session.finished, self.session.slide
+        if slide is not self._slide:
+            self._slide = slide
+            self.history.start(GatesSet(confirmed=self.session.study.gate))
+            self._show_state()
         if finished is self._source:
             return
         self._source = finished
@@ -101,7 +97,7 @@ class GatesPanel(StepWidget):
         self.first, self.cell = {}, 0
         self.colours.restore()
         self.face.clear()
-        self.history.start(_Set(confirmed=self.session.study.gate))
+        self._show_state()
         if finished is not None and self.isVisible():
             self.latest.ask()
 
@@ -110,7 +106,10 @@ class GatesPanel(StepWidget):
         state = self.history.state
         if self.session.study.gate != state.confirmed:
             state = dataclasses.replace(state, confirmed=self.session.study.gate)
-            self.history.push(state, "gates set elsewhere")
+            if self._source is None:
+                self.history.start(state)
+            else:
+                self.history.push(state, "gates set elsewhere")
         elif self._behind() and self.isVisible():
             self.latest.ask()
         self._show_state()
@@ -140,10 +139,8 @@ class GatesPanel(StepWidget):
         if self.live is None:
             return None
         ours = {name: getattr(self.session.study, name) for name in _FOLLOWED}
-        state = self.history.state
-        moved = {(s.marker, s.parent) for s in state.moved}
-        kept = tuple(s for s in state.confirmed if (s.marker, s.parent) not in moved)
-        return dataclasses.replace(self.live.study, gate=kept + state.moved, **ours)
+        gates = self.history.state.specs
+        return dataclasses.replace(self.live.study, gate=gates, **ours)
 
     def _behind(self) -> bool:
         """Whether the cells shown are those of another study."""
@@ -181,6 +178,7 @@ class GatesPanel(StepWidget):
 
     def choose(self, marker: str, parent: str) -> None:
         """Show another gate."""
+        self.face.canvas.let_go()
         if (marker, parent) != self.chosen and self.live is not None:
             self.chosen = (marker, parent)
             self.values = None
@@ -210,10 +208,12 @@ class GatesPanel(StepWidget):
             if self._behind():
                 self.latest.ask()
             return
-        self._push(moved=fixed_spec(gate, threshold), name=f"move {gate_title(gate)}")
+        state = self.history.state.move(fixed_spec(gate, threshold))
+        self.history.push(state, f"move {gate_title(gate)}")
 
     def confirm(self) -> None:
         """Put the gate that is shown into the study, with the name of who looked at it."""
+        self.face.canvas.let_go()
         if self.live is None or self.values is None:
             return
         gate = self.live.gate(*self.chosen)
@@ -228,17 +228,30 @@ class GatesPanel(StepWidget):
         if name != self.session.study.reviewed_by:
             self.session.set_study(dataclasses.replace(self.session.study, reviewed_by=name))
         threshold = self.face.canvas.threshold
-        self._push(confirmed=fixed_spec(gate, threshold), name=f"confirm {gate_title(gate)}")
+        state = self.history.state.confirm(fixed_spec(gate, threshold))
+        self.history.push(state, f"confirm {gate_title(gate)}")
 
     def reset(self) -> None:
         """Give the gate that is shown back to the automatic method."""
-        self._push(name="reset to automatic")
+        self.face.canvas.let_go()
+        state = self.history.state.reset(self.chosen)
+        if state != self.history.state:
+            self.history.push(state, "reset to automatic")
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        self.face.canvas.let_go()
+        self.history.undo()
+
+    def redo(self) -> None:
+        """Bring back the step last taken back."""
+        self.face.canvas.let_go()
+        self.history.redo()
 
     def run(self) -> None:
         """Make all tables anew with the study's gates."""
         session = self.session
-        done = lambda found: session.set_finished(found)  # noqa: E731
-        self.start(finish, session.inputs, session.out, session.study, done=done)
+        self.start(finish, session.inputs, session.out, session.study, done=session.set_finished)
 
     def _typed(self, threshold: float) -> None:
         if self.values is None or threshold == self.face.canvas.threshold:
@@ -248,24 +261,7 @@ class GatesPanel(StepWidget):
         self.step(threshold)
         self.release(threshold)
 
-    def _push(
-        self, *, moved: GateSpec | None = None, confirmed: GateSpec | None = None, name: str
-    ) -> None:
-        """Replace what is set of the chosen gate; neither moved nor confirmed, nothing is."""
-        state = self.history.state
-        others = [
-            tuple(s for s in specs if (s.marker, s.parent) != self.chosen)
-            for specs in (state.confirmed, state.moved)
-        ]
-        if moved is not None:
-            new = _Set(state.confirmed, (*others[1], moved))
-        else:
-            kept = others[0] if confirmed is None else (*others[0], confirmed)
-            new = _Set(kept, others[1])
-        if new != state:
-            self.history.push(new, name)
-
-    def _apply(self, state: _Set) -> None:
+    def _apply(self, state: GatesSet) -> None:
         """Let study and cells follow what was set, undone or brought back."""
         if self._source is None:
             return
@@ -302,7 +298,7 @@ class GatesPanel(StepWidget):
         if not control or event.key() != Qt.Key.Key_Z:
             return False
         shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        (self.history.redo if shift else self.history.undo)()
+        (self.redo if shift else self.undo)()
         return True
 
     # What is shown
@@ -311,13 +307,10 @@ class GatesPanel(StepWidget):
         self.face.tell("reading the cells …" if busy else "")
 
     def _status(self, key: Key) -> str:
-        state = self.history.state
-        if any((s.marker, s.parent) == key for s in state.moved):
-            return "moved"
-        if any((s.marker, s.parent) == key and s.confirmed for s in state.confirmed):
-            return "confirmed"
         assert self.live is not None
         gate = self.live.gate(*key)
+        if by_hand := self.history.state.status(key):
+            return by_hand
         if gate.threshold is None:
             return "missing"
         return "from a file" if gate.source == "file" else "automatic"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDoubleSpinBox,
@@ -74,13 +74,6 @@ class GatesFace(QWidget):
         column.addWidget(self.origin)
         column.addWidget(self.left)
         column.addLayout(self._make_last())
-        for keys, button in (
-            (QKeySequence.StandardKey.Undo, self.undo_button),
-            (QKeySequence.StandardKey.Redo, self.redo_button),
-        ):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(button.click)
         self._to_sight = QTimer(self)
         self._to_sight.setSingleShot(True)
         self._to_sight.setInterval(0)  # once the text has its place
@@ -151,6 +144,18 @@ class GatesFace(QWidget):
         row.addWidget(self.status)
         row.addWidget(self.run_button)
         return row
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Take back and bring back, wherever in the panel the keys go."""
+        for keys, button in (
+            (QKeySequence.StandardKey.Undo, self.undo_button),
+            (QKeySequence.StandardKey.Redo, self.redo_button),
+        ):
+            if event.matches(keys):
+                button.click()
+                event.accept()
+                return
+        super().keyPressEvent(event)
 
     # What is shown
 

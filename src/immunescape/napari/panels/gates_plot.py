@@ -73,6 +73,12 @@ class GateCanvas(PlotCanvas):
         """Whether the line is being moved."""
         return self._held or self._keys_rest.isActive()
 
+    def let_go(self) -> None:
+        """Count arrow keys as let go now."""
+        if self._keys_rest.isActive():
+            self._keys_rest.stop()
+            self.released.emit(self.threshold)
+
     def show_gate(self, values: "GateValues", threshold: float | None, title: str) -> None:
         """Show the cells of a gate, with the line where it is.
 
@@ -232,7 +238,7 @@ class GateCanvas(PlotCanvas):
         """Move the line by the arrow keys."""
         side = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(event.key())
         if side is None or self.values is None or self.threshold is None:
-            super().keyPressEvent(event)
+            event.ignore()  # the panel may know it
             return
         large = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         scale = self.values.scale

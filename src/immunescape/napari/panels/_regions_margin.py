@@ -307,6 +307,8 @@ class MarginBox(QWidget):
 
     def _tell(self) -> None:
         self.text.setText(self._words())
+        # a label in a scrolled box is not given more lines by itself
+        self.text.setMinimumHeight(max(self.text.heightForWidth(self.text.width()), 0))
 
     def _words(self) -> str:
         if self.session.slide is None or _tumour(self.session).is_empty:

@@ -70,6 +70,8 @@ class ProposalsBox(QWidget):
         self.places: tuple[Place, ...] = ()
         self._rejected: list[tuple[str, float, float]] = []
         self._of: Any = None
+        self._known = False
+        self._judged_with: Any = None  # what was excluded when the list was made
         self._shown: Any = None
         self._find = Latest(_places, self)
         self._find.returned.connect(self._found)
@@ -83,6 +85,8 @@ class ProposalsBox(QWidget):
         self.tree.setToolTip("What leaving each place out would remove. Double-click goes there.")
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.tree.setIndentation(12)
+        self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.tree.setMinimumHeight(120)
         self.tree.setMaximumHeight(200)
         self.tree.itemDoubleClicked.connect(self._go)
@@ -111,10 +115,11 @@ class ProposalsBox(QWidget):
         """Follow the result, and what is drawn."""
         finished = self.session.finished
         if finished is self._of:
-            self._list()
+            if self.session.drawing.state.shapes.get("excluded") is not self._judged_with:
+                self._list()
             return
         self._of = finished
-        self.places = ()
+        self.places, self._known = (), False
         self._find.forget()
         self._list()
         if finished is not None:
@@ -133,7 +138,7 @@ class ProposalsBox(QWidget):
     def _found(self, told: tuple[Any, tuple[Place, ...]]) -> None:
         finished, places = told
         if finished is self.session.finished:
-            self.places = places
+            self.places, self._known = places, True
             self._list()
 
     # Deciding
@@ -202,6 +207,7 @@ class ProposalsBox(QWidget):
     # The list and the picture
 
     def _list(self) -> None:
+        self._judged_with = self.session.drawing.state.shapes.get("excluded")
         self.tree.clear()
         statuses = {id(place): self.status(place) for place in self.places}
         for issue in dict.fromkeys(place.issue for place in self.places):
@@ -239,7 +245,7 @@ class ProposalsBox(QWidget):
         finished = self.session.finished
         if finished is None:
             return "Saturation, folds, blur, pigment and debris are looked for when measuring."
-        if self._find.busy:
+        if not self.places and not self._known:
             return "Looking at what is proposed …"
         if not self.places:
             return "Nothing on this slide is proposed for exclusion."

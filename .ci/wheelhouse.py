@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TAGS = {
     "windows": ["win_amd64"],
-    "macos": [f"macosx_{major}_0_arm64" for major in range(15, 10, -1)],
+    "macos": [f"macosx_{major}_0_arm64" for major in range(14, 10, -1)],
     "linux": [
         *(f"manylinux_2_{minor}_x86_64" for minor in (35, 34, 31, 28, 27, 26, 24, 17, 12, 5)),
         "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64",
@@ -30,7 +30,12 @@ UV_PLATFORM = {
     "macos": "aarch64-apple-darwin",
     "linux": "x86_64-manylinux_2_28",
 }
-NAMES = {"windows": "Windows (64 bit)", "macos": "macOS (Apple silicon)", "linux": "Linux (64 bit)"}
+ENV = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}  # the oldest that torch runs on
+NAMES = {
+    "windows": "Windows (64 bit)",
+    "macos": "macOS 14 or later (Apple silicon)",
+    "linux": "Linux (64 bit)",
+}
 
 README = """\
 immunescape without internet
@@ -90,7 +95,7 @@ def run(*command: object, into: Path | None = None) -> None:
     texts = [str(part) for part in command]
     with open(into or os.devnull, "w") as out:
         shown = None if into is None else out
-        done = subprocess.run(texts, cwd=ROOT, stdout=shown)  # noqa: S603
+        done = subprocess.run(texts, cwd=ROOT, stdout=shown, env=ENV)  # noqa: S603
     if done.returncode:
         sys.exit(f"wheelhouse: {Path(texts[0]).name} {texts[1]} failed; see above")
 

@@ -34,6 +34,7 @@ def bench(make_napari_viewer_proxy, qtbot, analysed):
     for data in layers_of_result(analysed / NAME, slide=open_slide(analysed / f"{NAME}.ome.tif")):
         viewer.add_layer(Layer.create(*data))
     qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: bench.panels["numbers"].picker is not None, timeout=30_000)
     qtbot.waitExposed(bench)
     return bench
 

@@ -92,6 +92,10 @@ class CellSteps(QWidget):
             button.setEnabled(len(self.labels) > 0)
         n = len(self.labels)
         where = region_title(region)
+        if picker is None:
+            self.count.setText("")
+            self.told.setText("The cells are being read …")
+            return
         self.count.setText(f"{n} cells" if n != 1 else "1 cell")
         self.told.setText(
             f"PD-L1-negative tumour cells that touch a CD8 T cell, {where}: Next shows them one "

@@ -28,6 +28,7 @@ from immunescape.napari.panels._numbers_steps import CellSteps
 from immunescape.napari.panels._numbers_table import SummaryTable
 from immunescape.napari.session import finish
 from immunescape.napari.step_widget import StepWidget, tell_error
+from immunescape.napari.work import Work
 from immunescape.report.copies import copy_tables
 from immunescape.report.picks import Picker
 from immunescape.report.plots import Bar, draw_contacts, draw_densities, draw_profile
@@ -53,6 +54,7 @@ class NumbersPanel(StepWidget):
         super().__init__(session, parent)
         self.chosen = ChosenCells(session)
         self.picker: Picker | None = None
+        self._reading: Work | None = None
         self._shown: Any = None
         self._changed = False
         self._make_run()
@@ -152,6 +154,7 @@ class NumbersPanel(StepWidget):
             self._shown, self._changed = finished, False
             self.chosen.clear()
             self.picker = None
+            self._read_cells()
             tables = finished.tables if finished is not None else {}
             self.headline.show_summary(tables.get("summary"))
             self.table.show_summary(tables.get("summary"))
@@ -191,10 +194,9 @@ class NumbersPanel(StepWidget):
     def _show_region(self, _: str = "") -> None:
         finished = self.session.finished
         region = self.headline.region
+        self.steps.show_cells(self.picker, region)
         if finished is None:
-            self.steps.show_cells(None, region)
             return
-        self.steps.show_cells(self._picker(), region)
         self.contacts.show_plot(
             lambda axes, look: draw_contacts(
                 axes, look, finished.tables, region=region,
@@ -220,11 +222,21 @@ class NumbersPanel(StepWidget):
             )
         )
 
-    def _picker(self) -> Picker:
-        assert self.session.finished is not None
-        if self.picker is None:
-            self.picker = Picker(self.session.finished.cells)
-        return self.picker
+    def _read_cells(self) -> None:
+        """Look through the cells on another thread: of a large slide that takes a while."""
+        finished = self.session.finished
+        if finished is None:
+            return
+        self._reading = Work(Picker, finished.cells, tells=False)
+        self._reading.returned.connect(self._take_picker)
+        self._reading.failed.connect(tell_error)
+        self._reading.start()
+
+    def _take_picker(self, picker: Picker) -> None:
+        finished = self.session.finished
+        if finished is not None and picker.cells is finished.cells:
+            self.picker = picker
+            self.steps.show_cells(picker, self.headline.region)
 
     # What a person does
 
@@ -242,13 +254,21 @@ class NumbersPanel(StepWidget):
 
     def choose(self, bar: Bar) -> None:
         """Outline the cells of a bar."""
-        mask = self._picker().mask(bar.pick)
         finished = self.session.finished
-        assert finished is not None
+        if finished is None or self.picker is None:
+            self.session.message.emit("the cells are still being read")
+            return
+        mask = self.picker.mask(bar.pick)
         self.chosen.show({CHOSEN: finished.cells.labels[mask]})
         if self.camera.isChecked():
             self.chosen.go_to(mask)
         self.session.message.emit(f"{int(np.count_nonzero(mask))} cells outlined")
+
+    def close_work(self, seconds: float = 60.0) -> None:
+        """Stop the work, before the window goes."""
+        super().close_work(seconds)
+        if self._reading is not None:
+            self._reading.wait(seconds)
 
     def hideEvent(self, event: Any) -> None:
         """Leave the cells filled as they were when another panel comes to the front."""

@@ -27,9 +27,10 @@ from immunescape.napari.step_widget import StepWidget, tell_error
 if TYPE_CHECKING:
     import napari
 
-__all__ = ["STEPS", "Workbench", "make_workbench", "open_step", "workbench_of"]
+__all__ = ["STEPS", "Workbench", "open_step", "workbench_of"]
 
-DOCK = "immunescape"
+DOCK = "Workbench (immunescape)"
+"""The name that napari's menu gives the dock: there is one a viewer, however it was opened."""
 
 STEPS: dict[str, tuple[str, str]] = {
     "slide": ("Slide", "SlidePanel"),
@@ -64,6 +65,7 @@ class Workbench(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        viewer = _bare(viewer)
         self.session = Session(viewer)
         every_s = 60 * read_preferences().save_minutes
         self.autosave = Autosave(self.session, self, every_s=every_s)
@@ -195,11 +197,6 @@ class Workbench(QWidget):
         """Leave nothing half-written behind."""
         self.close_work()
         super().closeEvent(event)
-
-
-def make_workbench(viewer: "napari.viewer.Viewer") -> Workbench:
-    """Return the workbench of a viewer; for the manifest."""
-    return Workbench(viewer)
 
 
 def workbench_of(viewer: "napari.viewer.Viewer") -> Workbench:

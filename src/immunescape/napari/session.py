@@ -233,15 +233,21 @@ class Session:
         return self.study_path
 
     def command(self) -> str:
-        """Return the command line that repeats the numbers, to be run beside the slide."""
+        """Return the command line that repeats the numbers, to be run beside the slide.
+
+        Files below the folder of the slide are named from there, others by their whole path.
+        """
         named = self.inputs
-        parts = ["immunescape run", _quoted(named.slide.name), "-o", _quoted(self.out.name)]
-        parts += ["--study", _quoted(f"{self.kept.name}/{self.study_path.name}")]
-        for flag, path in (
-            ("--annotations", named.annotations), ("--edits", getattr(named, "edits", None)),
-        ):  # fmt: skip
-            if path is not None:
-                parts += [flag, _quoted(f"{path.parent.name}/{path.name}")]
+        base = named.slide.resolve().parent
+        parts = ["immunescape run", _quoted(named.slide.name), "-o", _below(base, self.out)]
+        parts += ["--study", _below(base, self.study_path)]
+        given = {
+            "--annotations": (named.annotations,), "--edits": (named.edits,),
+            "--labels": named.labels, "--calls": (named.calls,), "--control": (named.control,),
+        }  # fmt: skip
+        for flag, paths in given.items():
+            found = [_below(base, path) for path in paths if path is not None]
+            parts += [flag, *found] if found else []
         return " ".join(parts)
 
     def set_finished(self, finished: Finished | None) -> None:
@@ -303,6 +309,12 @@ def new_study() -> Study:
         return read_preferences().applied(Study())
     except KeyError:  # napari knows nothing of this plugin, as where it runs from a checkout
         return Study()
+
+
+def _below(base: Path, path: Path) -> str:
+    """Return a path as it is written in a command that is run in a folder."""
+    path = path.resolve()
+    return _quoted(str(path.relative_to(base) if path.is_relative_to(base) else path))
 
 
 def _quoted(text: str) -> str:

@@ -236,13 +236,12 @@ def test_a_cell_is_chosen_corrected_and_the_numbers_follow(panel, qtbot, sample_
 
     # what is impossible is refused, and leaves no row
     made = len(read_edits(session.edits_path))
-    notification_manager.notifications.clear()
     far = frame[(np.hypot(frame["x_um"] - c["x_um"], frame["y_um"] - c["y_um"])).between(25, 35)]
     d = far.iloc[0]
     hand.click(d["x_um"], d["y_um"])
     hand.click(c["x_um"], c["y_um"] - 2.5, SHIFT)
     hand.key(Qt.Key.Key_M)
-    assert notification_manager.notifications[-1].message == (
+    assert notification_manager.records[-1].message == (
         "Not corrected: the two cells do not touch."
     )
     hand.key(Qt.Key.Key_Escape)

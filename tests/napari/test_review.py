@@ -1,5 +1,7 @@
 """The blinded review: pictures of cells, answers by key, and what they say."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,6 +117,10 @@ def begin(panel, qtbot):
     return window
 
 
+def plain(label):
+    return " ".join(re.sub(r"<[^>]*>|&nbsp;", " ", label.text()).split())
+
+
 def press(window, qtbot, key):
     at = window.at
     qtbot.keyClick(window, key)
@@ -125,8 +131,6 @@ def press(window, qtbot, key):
 def test_a_reader_answers_by_key_and_gets_the_numbers(panel, qtbot):
     session = panel.session
     cells = session.finished.cells.frame
-    positive = int(cells["cd8_positive"].sum())
-    negative = int((~cells["cd8_positive"]).sum())
     asked = cells["region"] != "excluded"
     positive, negative = (
         int((cells["cd8_positive"] & asked).sum()), int((~cells["cd8_positive"] & asked).sum()),
@@ -176,13 +180,13 @@ def test_a_reader_answers_by_key_and_gets_the_numbers(panel, qtbot):
     ]  # fmt: skip
     assert set(rows["reader"]) == {"AB"} and set(rows["marker"]) == {"cd8"}
     assert rows["gate"].str.startswith("cd8_").all()
-    text = panel.results.text()
+    text = plain(panel.results)
     # 4 of 5 positives hold; of 4 negatives that could be told 1 is positive
-    assert "precision <b>80%</b> (38% to 96%), 4 of 5" in text
-    assert "missed rate <b>25%</b> (5% to 70%), 1 of 4" in text
+    assert "precision 80% (38% to 96%) 4 of 5" in text
+    assert "missed rate 25% (5% to 70%) 1 of 4" in text
     found = positive * 0.8 / (positive * 0.8 + negative * 0.25)
-    assert f"sensitivity <b>{found:.0%}</b>" in text
-    assert "could not be told: 1" in text
+    assert f"sensitivity {found:.0%}" in text
+    assert "1 could not be told" in text
     assert not panel.start_button.isEnabled()
 
     # another reader gets the same cells; both are compared
@@ -203,8 +207,8 @@ def test_answers_to_other_gates_are_told_apart(panel, qtbot):
         encoding="utf-8",
     )
     panel.show_results()
-    assert "Not counted: 1 answers to earlier gates." in panel.results.text()
-    assert "precision" not in panel.results.text()
+    assert "Not counted: 1 answer to earlier gates." in panel.results.text()
+    assert "precision" not in panel.results.text().lower()
 
 
 def test_block_at_the_corner():

@@ -167,7 +167,7 @@ def test_cells_that_cannot_be_asked_about_are_left_out():
         region=["centre", "excluded", "centre", "stroma", "stroma"],
         edited=[False, False, False, True, False],
     )
-    assert calls_to_review(cells, "cd8").to_dict() == {1: "positive", 5: "negative"}
+    assert calls_to_review(cells, "cd8").to_dict() == {1: True, 5: False}
     assert calls_to_review(cells, "pdl1").empty
     assert draw_cells(cells, "pdl1", 5, 0).empty
 

@@ -54,7 +54,7 @@ class Kappa(NamedTuple):
     high: float
 
 
-def calls_to_review(cells: CellTable, marker: str) -> "pd.Series[str]":
+def calls_to_review(cells: CellTable, marker: str) -> "pd.Series[bool]":
     """Return the call of each cell that a reader may be asked about.
 
     Parameters
@@ -67,20 +67,21 @@ def calls_to_review(cells: CellTable, marker: str) -> "pd.Series[str]":
     Returns
     -------
     pandas.Series
-        ``positive`` or ``negative`` by label. Cells without a call, in no region that counts, or
-        set by hand are left out. Empty where the marker has no call at all.
+        Whether each is called positive, by label. Cells without a call, in no region that counts,
+        or set by hand are left out. Empty where the marker has no call at all.
     """
     column = f"{marker}_positive"
     if column not in cells:
-        return pd.Series([], index=pd.Index([], name="label", dtype=np.int64), dtype="str")
+        none = pd.Index([], name="label", dtype=np.int64)
+        return pd.Series(np.zeros(0, bool), index=none)
     positive = cells[column]
     asked = positive.notna().to_numpy(bool, copy=True)
     if "region" in cells:
         asked &= (cells["region"] != "excluded").to_numpy(bool)
     if "edited" in cells:
         asked &= ~cells["edited"].to_numpy(bool)
-    called = positive[asked].astype(bool)
-    return pd.Series(np.where(called, *_CALLS), index=called.index, dtype="str")
+    called = positive[asked]
+    return pd.Series(called.to_numpy(bool), index=called.index)
 
 
 def draw_cells(cells: CellTable, marker: str, per_call: int, seed: int) -> pd.DataFrame:
@@ -110,16 +111,18 @@ def draw_cells(cells: CellTable, marker: str, per_call: int, seed: int) -> pd.Da
     labels = called.index.to_numpy(np.int64)
     rank = _ranks(labels, f"{marker}/drawn", seed)
     chosen: list[npt.NDArray[np.int64]] = []
-    for call in _CALLS:
-        of_call = np.flatnonzero((called == call).to_numpy(bool))
-        chosen.append(of_call[np.argsort(rank[of_call], kind="stable")[:per_call]])
+    positive = called.to_numpy(bool)
+    for of_call in (np.flatnonzero(positive), np.flatnonzero(~positive)):
+        if len(of_call) > per_call:
+            of_call = of_call[np.argpartition(rank[of_call], per_call)[:per_call]]
+        chosen.append(of_call)
     rows = np.concatenate(chosen)
     rows = rows[np.argsort(_ranks(labels[rows], f"{marker}/shown", seed), kind="stable")]
     points = cells.frame.loc[labels[rows], ["x_um", "y_um"]]
     return pd.DataFrame(
         {
             "label": labels[rows],
-            "called": called.to_numpy()[rows],
+            "called": np.where(positive[rows], *_CALLS),
             "x_um": points["x_um"].to_numpy(np.float64),
             "y_um": points["y_um"].to_numpy(np.float64),
         }

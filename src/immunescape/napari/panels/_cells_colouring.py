@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from immunescape.napari.colours import ANSWER_COLOURS, PHENOTYPE_COLOURS, REGION_COLOURS
 from immunescape.panel import TITLES
@@ -104,9 +105,15 @@ def classes_of(cells: "CellTable", way: str, margin_um: float = 100.0) -> Classe
 
 
 def _by_name(column: Any, names: dict[str, str], colours: dict[str, str]) -> Classes:
-    codes = {key: k for k, key in enumerate(names, 1)}
-    of_rows = column.map(codes).fillna(0).to_numpy(np.uint8)
-    return Classes(tuple(names.values()), tuple(colours[key] for key in names), of_rows)
+    shown = tuple(colours[key] for key in names)
+    return Classes(tuple(names.values()), shown, _coded(column, tuple(names)))
+
+
+def _coded(column: Any, names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    """Return the place of each word among some, from 1; 0 for any other."""
+    codes, words = pd.factorize(column)  # a million words in a fiftieth of a second
+    places = [names.index(word) + 1 if word in names else 0 for word in words]
+    return np.array([*places, 0], np.uint8)[codes]  # what is missing has the code -1
 
 
 def _by_truth(column: Any, names: tuple[str, ...], colours: tuple[str, ...]) -> Classes:
@@ -132,9 +139,9 @@ def _by_distance(cells: "CellTable", margin_um: float) -> Classes:
 def _by_touching(cells: "CellTable") -> Classes:
     """Tell the cells of the headline: tumour cells that touch CD8, by their PD-L1."""
     n = len(cells)
-    phenotype = cells["phenotype"].astype(str).to_numpy()
+    phenotype = _coded(cells["phenotype"], ("tumour", "cd8_t"))
     touching = cells["touching_cd8"].fillna(False).to_numpy(bool)
-    tumour = phenotype == "tumour"
+    tumour = phenotype == 1
     of_rows = np.full(n, 6, np.uint8)
     of_rows[tumour] = 4
     of_rows[tumour & touching] = 3
@@ -142,7 +149,7 @@ def _by_touching(cells: "CellTable") -> Classes:
         positive = cells["pdl1_positive"]
         of_rows[tumour & touching & (positive == False).fillna(False).to_numpy(bool)] = 1  # noqa: E712
         of_rows[tumour & touching & positive.fillna(False).to_numpy(bool)] = 2
-    of_rows[phenotype == "cd8_t"] = 5
+    of_rows[phenotype == 2] = 5
     names = (
         "tumour touching CD8, PD-L1 negative", "tumour touching CD8, PD-L1 positive",
         "tumour touching CD8, PD-L1 missing", "tumour touching no CD8", "CD8 T cell",

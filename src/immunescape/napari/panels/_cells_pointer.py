@@ -55,7 +55,7 @@ class Pointer:
             return
         y0, x0 = (float(v) for v in event.position[-2:])
         start = tuple(float(v) for v in event.pos)
-        shift = "Shift" in [str(m) for m in event.modifiers]
+        shift = "Shift" in event.modifiers
         drawing, moved = self._drawing, False
         yield
         while event.type == "mouse_move":

@@ -19,10 +19,10 @@ __all__ = ["CellPicture", "PictureQueue", "block_around", "cell_picture"]
 
 HALF_UM = 24.0
 """Half the width of a picture: a cell and its neighbours."""
-TARGET, AROUND = (230, 159, 0), (0, 114, 178)
+TARGET, AROUND = (230, 159, 0), (86, 180, 233)
 """Colours of the outlines: orange and blue of Okabe and Ito's palette."""
 
-_SIDE_PX = 480
+_SIDE_PX = 600
 _AHEAD = 6
 
 

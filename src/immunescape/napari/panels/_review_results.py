@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["gate_text", "markers_called", "results_html", "title_of"]
 
-_WORDS = {
-    "precision": "called positive, and positive",
-    "missed_rate": "called negative, yet positive",
-    "sensitivity": "of the positive, called so",
-}
-_TIPS = "precision, missed rate and sensitivity"
+_LEGEND = (
+    "<p>Precision: of the cells called positive, those that are. Missed rate: of the cells called "
+    "negative, those that are positive. Sensitivity: of all positive cells of the slide, those "
+    "called so. In brackets 95 % intervals.</p>"
+)
 
 
 def title_of(marker: str) -> str:
@@ -32,7 +31,7 @@ def title_of(marker: str) -> str:
 def markers_called(cells: "CellTable") -> tuple[str, ...]:
     """Return the markers with calls to ask about, those of the question first."""
     found = [c.removesuffix("_positive") for c in cells.frame.columns if c.endswith("_positive")]
-    found = [m for m in found if len(calls_to_review(cells, m))]
+    found = [m for m in found if cells[f"{m}_positive"].notna().any()]
     first = [m for m in ("pdl1", "cd8", "sox10", "s100") if m in found]
     return (*first, *(m for m in found if m not in first))
 
@@ -66,20 +65,19 @@ def results_html(answers: "pd.DataFrame", cells: "CellTable", gates: Mapping[str
     if answers.empty:
         return ""
     sizes = {}
-    for marker in gates:
-        counts = calls_to_review(cells, marker).value_counts()
-        sizes[marker] = (int(counts.get("positive", 0)), int(counts.get("negative", 0)))
+    for marker in set(answers["marker"]) & set(gates):
+        called = calls_to_review(cells, marker)
+        positive = int(called.sum())
+        sizes[marker] = (positive, len(called) - positive)
     now = answers["gate"] == answers["marker"].map(dict(gates))
     lines = []
     table = agreement_table(answers[now], sizes)
     for (marker, reader), rows in table.groupby(["marker", "reader"], sort=False):
-        lines.append(f"<p><b>{title_of(str(marker))}</b>, read by {html.escape(str(reader))}<br>")
-        for row in rows.to_dict("records"):
-            lines.append(_line(row))
+        lines.append(f"<p><b>{title_of(str(marker))}</b>, read by {html.escape(str(reader))}</p>")
+        lines.append(f"<table>{''.join(_line(row) for row in rows.to_dict('records'))}</table>")
         unclear = int(rows.loc[rows["metric"] == "sensitivity", "cannot_tell"].sum())
         if unclear:
-            lines.append(f"could not be told: {unclear}<br>")
-        lines.append("</p>")
+            lines.append(f"<p>{unclear} could not be told</p>")
     for row in readers_table(answers[now]).to_dict("records"):
         kappa = "not defined" if math.isnan(row["kappa"]) else (
             f"{row['kappa']:.2f} ({row['ci_low']:.2f} to {row['ci_high']:.2f})"
@@ -89,19 +87,20 @@ def results_html(answers: "pd.DataFrame", cells: "CellTable", gates: Mapping[str
             f"{title_of(row['marker'])} in {row['agreement']:.0%} of {row['cells']} cells; "
             f"kappa {kappa}</p>"
         )
+    if lines:
+        lines.append(_LEGEND)
     if old := int((~now).sum()):
-        lines.append(f"<p>Not counted: {old} answers to earlier gates.</p>")
+        lines.append(f"<p>Not counted: {old} answer{'' if old == 1 else 's'} to earlier gates.</p>")
     return "".join(lines)
 
 
 def _line(row: "dict[str, object]") -> str:
     value, low, high = (float(row[k]) for k in ("value", "ci_low", "ci_high"))  # type: ignore[arg-type]
     name = str(row["metric"])
-    label = name.replace("_", " ")
-    if math.isnan(value):
-        return f"{label}: no answer yet<br>"
-    interval = "" if math.isnan(low) else f" ({low:.0%} to {high:.0%})"
-    of = ""
-    if name != "sensitivity":
-        of = f", {row['numerator']:.0f} of {row['denominator']:.0f}"
-    return f"{label} <b>{value:.0%}</b>{interval}{of}: {_WORDS[name]}<br>"
+    cells = [name.replace("_", " "), "no answer yet", "", ""]
+    if not math.isnan(value):
+        cells[1] = f"<b>{value:.0%}</b>"
+        cells[2] = "" if math.isnan(low) else f"({low:.0%} to {high:.0%})"
+        of = f"{row['numerator']:.0f} of {row['denominator']:.0f}"
+        cells[3] = "" if name == "sensitivity" else of
+    return f"<tr>{''.join(f'<td>{cell}&nbsp;&nbsp;</td>' for cell in cells)}</tr>"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ReviewWindow"]
 
 _BAR_UM = 10.0
+_VIEW_PX = 590
 _KEYS = {Qt.Key.Key_Y: "yes", Qt.Key.Key_N: "no", Qt.Key.Key_U: "cannot tell"}
 
 
@@ -61,7 +62,7 @@ class ReviewWindow(QDialog):
         outer.addWidget(question)
         self.view = QLabel()
         self.view.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.view.setMinimumSize(500, 500)
+        self.view.setMinimumSize(_VIEW_PX, _VIEW_PX)
         outer.addWidget(self.view)
         outer.addLayout(self._make_buttons())
         row = QHBoxLayout()
@@ -181,6 +182,7 @@ def _pixmap(picture: CellPicture, outlines: bool) -> QPixmap:
     pixmap = QPixmap.fromImage(image)
     painter = QPainter(pixmap)
     length = round(_BAR_UM / picture.um_per_px)
+    painter.fillRect(4, height - 40, length + 12, 36, QColor(0, 0, 0, 170))
     painter.setPen(QPen(QColor("#ffffff"), 3))
     painter.drawLine(10, height - 12, 10 + length, height - 12)
     painter.drawText(10, height - 20, f"{_BAR_UM:g} µm")

@@ -4,6 +4,7 @@ import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushButton, QSpinBox
 
@@ -21,8 +22,6 @@ from immunescape.napari.step_widget import StepWidget, tell_error
 from immunescape.spatial.agreement import calls_to_review, draw_cells
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from immunescape.napari.session import Session
 
 __all__ = ["ReviewPanel"]
@@ -41,6 +40,9 @@ class ReviewPanel(StepWidget):
         self.dealing: ReviewWindow | None = None
         self._hidden: list[Any] = []
         self._limits: dict[str, tuple[float, float]] = {}
+        self._asked: Any = None
+        self._drawn = pd.DataFrame()
+        self._sizes = 0, 0
         super().__init__(session, parent)
         form = QFormLayout()
         self.reader = QLineEdit()
@@ -132,19 +134,17 @@ class ReviewPanel(StepWidget):
             tell_error(error)
         self._tell_counts()
 
-    def _answers(self) -> "pd.DataFrame":
+    def _answers(self) -> pd.DataFrame:
         return read_answers(self.path)
 
     def _gate(self, marker: str) -> str:
         assert self.session.finished is not None
         return gate_text(self.session.finished.shared.called.gates, marker)
 
-    def left(self) -> "pd.DataFrame":
+    def left(self) -> pd.DataFrame:
         """Return the cells that the reader has not answered yet, in the order of showing."""
-        finished = self.session.finished
-        assert finished is not None
         marker = str(self.marker.currentData())
-        drawn = draw_cells(finished.cells, marker, self.per_call.value(), self.session.study.seed)
+        drawn = self._draw(marker)
         answers = self._answers()
         mine = answers[
             (answers["reader"] == self._reader())
@@ -158,6 +158,18 @@ class ReviewPanel(StepWidget):
         ]
         return drawn[rows].reset_index(drop=True)
 
+    def _draw(self, marker: str) -> pd.DataFrame:
+        """Return the cells that are shown to every reader; drawn once, while nothing changes."""
+        finished = self.session.finished
+        assert finished is not None
+        asked = (finished, marker, self.per_call.value(), self.session.study.seed)
+        if asked != self._asked:
+            called = calls_to_review(finished.cells, marker)
+            self._sizes = int(called.sum()), int((~called).sum())
+            self._drawn = draw_cells(finished.cells, *asked[1:])
+            self._asked = asked
+        return self._drawn
+
     def _reader(self) -> str:
         return " ".join(self.reader.text().split())
 
@@ -165,16 +177,13 @@ class ReviewPanel(StepWidget):
         if self.needs() or self.marker.currentData() is None:
             self.counts.setText("")
             return
-        assert self.session.finished is not None
-        called = calls_to_review(self.session.finished.cells, str(self.marker.currentData()))
-        positive = int((called == "positive").sum())
         try:
             left = len(self.left())
         except Exception as error:
             tell_error(error)
             return
         self.counts.setText(
-            f"On the slide {positive:,} cells are called positive, {len(called) - positive:,} "
+            f"On the slide {self._sizes[0]:,} cells are called positive, {self._sizes[1]:,} "
             f"negative. {left} left to answer."
         )
         self.start_button.setEnabled(bool(left) and bool(self._reader()))
@@ -221,7 +230,7 @@ class ReviewPanel(StepWidget):
         window.show()
 
     def _keep(
-        self, cells: "pd.DataFrame", number: int, said: str, marker: str, gate: str, reader: str
+        self, cells: pd.DataFrame, number: int, said: str, marker: str, gate: str, reader: str
     ) -> None:
         row = cells.iloc[number]
         answer = Answer(

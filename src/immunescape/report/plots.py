@@ -1,17 +1,29 @@
 """The figures of one slide, drawn from its tables in axes that someone gives."""
 
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from immunescape.report.grid import percent, percents, three_digits
+from immunescape.report.grid import percent, three_digits
 from immunescape.report.picks import Pick, pick_text
-from immunescape.report.plots_style import FONT_PT, Look
-from immunescape.report.wording import PDL1_TITLES, PHENOTYPE_TITLES, region_title
+from immunescape.report.plots_parts import (
+    SMALL_PT,
+    WHISKER,
+    draw_whiskers,
+    ends_text,
+    put_beside,
+    put_title,
+    rows_of,
+    say_instead,
+    shortened,
+    who_text,
+    why_none,
+)
+from immunescape.report.plots_style import Look
+from immunescape.report.wording import region_title
 from immunescape.results import REGION_NAMES
 
 if TYPE_CHECKING:
@@ -19,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar", "bar_at", "draw_contacts", "draw_densities", "draw_profile"]
 
-_SMALL_PT = FONT_PT - 1.5
-_WHISKER = 1.1
 _HEADROOM = 1.6
 _MOST_UPRIGHT = 12
 _ROOM = 15.0
@@ -108,11 +118,11 @@ def draw_profile(
         One for each band that holds tissue, from inside to outside; a click anywhere above a band
         means it. Intervals that leave the axis end there with an arrow.
     """
-    bands = _kind(tables["bands"], phenotype, pdl1)
+    bands = rows_of(tables["bands"], phenotype, pdl1)
     shown = bands[(bands["area_mm2"] > 0) & bands["density_per_mm2"].notna()]
-    who = _who(phenotype, pdl1)
+    who = who_text(phenotype, pdl1)
     if shown.empty:
-        _say(axes, look, _why_none(tables["regions"], bands, phenotype, pdl1))
+        say_instead(axes, look, why_none(tables["regions"], bands, phenotype, pdl1))
         return ()
     left, right = shown["from_um"].to_numpy(float), shown["to_um"].to_numpy(float)
     value = shown["density_per_mm2"].to_numpy(float)
@@ -127,7 +137,7 @@ def draw_profile(
     )  # fmt: skip
     middle = (left + right) / 2
     cut = high > top
-    _whiskers(axes, look, middle, low, np.minimum(high, top))
+    draw_whiskers(axes, look, middle, low, np.minimum(high, top))
     axes.plot(
         middle[cut], np.full(int(cut.sum()), 0.985 * top), "^", color=look.ink, ms=3.5, zorder=4
     )
@@ -136,14 +146,14 @@ def draw_profile(
     for x, n in zip(middle, counts, strict=True):
         axes.annotate(
             f"{n:.0f}", (x, 1), xycoords=("data", "axes fraction"), xytext=(0, 2),
-            textcoords="offset points", ha="center", va="bottom", fontsize=_SMALL_PT,
+            textcoords="offset points", ha="center", va="bottom", fontsize=SMALL_PT,
             color=look.ink, rotation=0 if len(shown) <= _MOST_UPRIGHT else 90, in_layout=False,
         )  # fmt: skip
     axes.set_xlabel("µm from the margin (negative: inside)")
     axes.set_ylabel(f"{who} per mm²")
     whole = f"{counts.sum():.0f} cells in {three_digits(areas.sum())} mm²"
     digits = len(f"{counts.max():.0f}") if len(shown) > _MOST_UPRIGHT else 2
-    _title(
+    put_title(
         axes, look, f"{who} by distance: {whole}",
         f"on top: n; lines: 95 % interval; grey: margin, ±{width_um:g} µm",
         above_pt=2.0 + 5.0 * digits,
@@ -153,7 +163,7 @@ def draw_profile(
         pick = Pick(phenotype=phenotype, pdl1=pdl1, band_um=(left[i], right[i]))
         text = (
             f"{pick_text(pick)}: {three_digits(value[i])} per mm²"
-            f"{_ends(row, three_digits)}, n = {counts[i]:.0f} in {three_digits(areas[i])} mm²"
+            f"{ends_text(row, three_digits)}, n = {counts[i]:.0f} in {three_digits(areas[i])} mm²"
         )
         box = (left[i], right[i], 0.0, top)
         bars.append(Bar(pick, box, value[i], low[i], high[i], int(counts[i]), text))
@@ -184,12 +194,12 @@ def draw_densities(
     tuple of Bar
         One a region, from top to bottom; a click anywhere in its row means it.
     """
-    table = _kind(tables["regions"], phenotype, pdl1)
+    table = rows_of(tables["regions"], phenotype, pdl1)
     by_name = {str(row["region"]): row for row in table.to_dict("records")}
     rows = [by_name[name] for name in REGION_NAMES]
     ends = [float(row[c]) for row in rows for c in ("density_per_mm2", "ci_high")]
     most = max((end for end in ends if np.isfinite(end)), default=1.0) or 1.0
-    who = _who(phenotype, pdl1)
+    who = who_text(phenotype, pdl1)
     places = [float(k + (0.5 if k >= 4 else 0.0)) for k in range(len(rows))]
     bars = []
     for y, name, row in zip(places, REGION_NAMES, rows, strict=True):
@@ -199,14 +209,14 @@ def draw_densities(
         if np.isfinite(value):
             colour = (colours or {}).get(name, look.plain)
             axes.barh(y, value, 0.72, color=colour, edgecolor=look.ink, linewidth=0.6, zorder=2)
-            _whiskers(axes, look, [y], [low], [high], across=True)
+            draw_whiskers(axes, look, [y], [low], [high], across=True)
             said = f"{three_digits(value)}  (n = {n})"
-            after = f"{three_digits(value)} per mm²{_ends(row, three_digits)}, n = {n}"
+            after = f"{three_digits(value)} per mm²{ends_text(row, three_digits)}, n = {n}"
         else:
-            said = _short(f"not evaluable: {row['reason']}")
+            said = shortened(f"not evaluable: {row['reason']}")
             after = f"not evaluable: {row['reason']}"
         x = high if np.isfinite(high) else (value if np.isfinite(value) else 0.0)
-        _beside(axes, look, x, y, said)
+        put_beside(axes, look, x, y, said)
         area = f" in {three_digits(row['area_mm2'])} mm²" if pd.notna(row["area_mm2"]) else ""
         text = f"{pick_text(pick)}: {after}{area if np.isfinite(value) else ''}"
         bars.append(Bar(pick, (0.0, np.inf, y - 0.45, y + 0.45), value, low, high, n, text))
@@ -217,7 +227,7 @@ def draw_densities(
     axes.set_xlim(0, 1.5 * most)
     axes.axhline(3.75, color=look.soft, lw=0.6)
     axes.set_xlabel(f"{who} per mm²")
-    _title(
+    put_title(
         axes, look, f"{who} by region", f"lines: 95 % interval; margin {width_um:g} µm each side"
     )
     return tuple(bars)
@@ -260,7 +270,7 @@ def draw_contacts(
         ]
         row = found.to_dict("records")[0]
         if pd.isna(row["value"]):
-            _beside(axes, look, 0.0, y, _short(f"not evaluable: {row['reason']}"))
+            put_beside(axes, look, 0.0, y, shortened(f"not evaluable: {row['reason']}"))
             continue
         value, low, high = (100 * float(row[c]) for c in ("value", "ci_low", "ci_high"))
         n, known = int(row["numerator"]), int(row["denominator"])
@@ -273,7 +283,7 @@ def draw_contacts(
             )  # fmt: skip
             if width > _ROOM:
                 axes.text(
-                    start + 2 if start == 0 else 98, y - 0.2, label, fontsize=_SMALL_PT, zorder=4,
+                    start + 2 if start == 0 else 98, y - 0.2, label, fontsize=SMALL_PT, zorder=4,
                     color="#000000", ha="left" if start == 0 else "right", va="center",
                 )  # fmt: skip
             part = "negative" if start == 0 else "positive"
@@ -282,91 +292,22 @@ def draw_contacts(
             share = percent(row["value"] if part == "negative" else 1 - row["value"])
             text = f"{pick_text(pick)}: {cells} of {known} cells, {share}"
             if part == "negative":
-                text += _ends(row, None)
+                text += ends_text(row, None)
             ends = (low, high) if part == "negative" else (100 - high, 100 - low)
             box = (start, start + width, y - _THICK / 2, y + _THICK / 2)
             bars.append(Bar(pick, box, width, *ends, cells, text))
-        axes.hlines(y + 0.08, low, high, color="#000000", lw=_WHISKER + 0.5, zorder=3)
+        axes.hlines(y + 0.08, low, high, color="#000000", lw=WHISKER + 0.5, zorder=3)
         gates = [100 * float(row[c]) for c in ("gate_low_value", "gate_high_value")]
         if np.isfinite(gates).all():
             axes.plot(gates, [y + 0.27] * 2, "|", color="#000000", ms=5, mew=1.2, zorder=3)
-        _beside(axes, look, 100.0, y, f"{percent(row['value'])}\n{n} of {known}")
+        put_beside(axes, look, 100.0, y, f"{percent(row['value'])}\n{n} of {known}")
     axes.set_yticks(range(len(_GROUPS)), [label for _, _, label in _GROUPS])
     axes.set_ylim(len(_GROUPS) - 0.5, -0.6)
     axes.set_xlim(0, 132)
     axes.set_xticks(range(0, 101, 25))
     axes.set_xlabel("share of the cells, %")
-    _title(
+    put_title(
         axes, look, f"PD-L1 by contact, {region_title(region)}",
         "line: 95 % interval; ticks: at both ends of the PD-L1 gate",
     )  # fmt: skip
     return tuple(bars)
-
-
-def _kind(table: pd.DataFrame, phenotype: str, pdl1: str) -> pd.DataFrame:
-    return table[(table["phenotype"] == phenotype) & (table["pdl1"] == pdl1)]
-
-
-def _who(phenotype: str, pdl1: str) -> str:
-    return " ".join(filter(None, (PDL1_TITLES[pdl1], PHENOTYPE_TITLES[phenotype])))
-
-
-def _why_none(regions: pd.DataFrame, bands: pd.DataFrame, phenotype: str, pdl1: str) -> str:
-    row = _kind(regions, phenotype, pdl1)
-    row = row[row["region"] == "tissue"]
-    if len(row) and not bool(row.iloc[0]["evaluable"]):
-        return f"not evaluable: {row.iloc[0]['reason']}"
-    if bands.empty:
-        return "not evaluable: the tumour has no interface on this slide"
-    return "not evaluable: no band holds tissue that is nearer to the interface than to the frame"
-
-
-def _ends(row: Mapping[Any, Any], form: Any) -> str:
-    if pd.isna(row["ci_low"]) or pd.isna(row["ci_high"]):
-        return ""
-    if form is None:
-        return f" ({percents(row['ci_low'], row['ci_high'])})"
-    return f" ({form(row['ci_low'])} to {form(row['ci_high'])})"
-
-
-def _whiskers(
-    axes: "Axes", look: Look, places: Any, low: Any, high: Any, *, across: bool = False
-) -> None:
-    """Draw intervals that are seen on a bar of any colour and beside it."""
-    draw = axes.hlines if across else axes.vlines
-    draw(places, low, high, color=look.ground, lw=_WHISKER + 1.4, zorder=3)
-    draw(places, low, high, color=look.ink, lw=_WHISKER, zorder=4)
-
-
-def _title(axes: "Axes", look: Look, title: str, key: str, *, above_pt: float = 4.0) -> None:
-    """Put what is shown above the axes, and below it, smaller, how to read it."""
-    # the title alone makes the room; the key stands in it, from the left edge of the figure
-    axes.set_title(" ", pad=above_pt + 11, fontsize=FONT_PT)
-    for text, size, colour, up in (
-        (title, FONT_PT, look.ink, above_pt + 11), (key, _SMALL_PT, look.soft, above_pt),
-    ):  # fmt: skip
-        axes.annotate(
-            text, (0.02, 1), xytext=(0, up), xycoords=("figure fraction", "axes fraction"),
-            textcoords="offset points", fontsize=size, color=colour, ha="left", va="bottom",
-            in_layout=False,
-        )  # fmt: skip
-
-
-def _beside(axes: "Axes", look: Look, x: float, y: float, text: str) -> None:
-    axes.annotate(
-        text, (x, y), xytext=(4, 0), textcoords="offset points", va="center", ha="left",
-        fontsize=_SMALL_PT, color=look.ink,
-    )  # fmt: skip
-
-
-def _say(axes: "Axes", look: Look, text: str) -> None:
-    """Say why nothing is drawn, in the middle of empty axes."""
-    axes.set_axis_off()
-    axes.text(
-        0.5, 0.5, "\n".join(textwrap.wrap(text, 48)), transform=axes.transAxes, ha="center",
-        va="center", fontsize=FONT_PT, color=look.ink,
-    )  # fmt: skip
-
-
-def _short(text: str, most: int = 52) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip(" ,;") + "…"

@@ -1,16 +1,18 @@
 """A picture of what the canvas shows, with a scale bar and the colours explained below it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QRect, Qt
+from qtpy.QtCore import QBuffer, QByteArray, QIODevice, QRect, Qt
 from qtpy.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter
 
+from immunescape.io.output import atomic_path
 from immunescape.napari.colours import PHENOTYPE_COLOURS
 from immunescape.napari.layers import ClassColours, facts_of
 from immunescape.report.wording import PHENOTYPE_TITLES
 
-__all__ = ["canvas_picture", "legend_of"]
+__all__ = ["canvas_picture", "legend_of", "save_picture"]
 
 _GROUND, _INK = "#000000", "#ffffff"
 _PAD, _BOX = 8, 12
@@ -73,6 +75,23 @@ def canvas_picture(viewer: Any) -> QImage:
         painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter), text)
     painter.end()
     return picture
+
+
+def save_picture(viewer: Any, path: Path) -> None:
+    """Save the view as PNG, with scale bar and legend.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written.
+    """
+    data = QByteArray()
+    buffer = QBuffer(data)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    canvas_picture(viewer).save(buffer, "PNG")
+    path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+    with atomic_path(path) as beside:
+        beside.write_bytes(bytes(data))
 
 
 def _placed(

@@ -23,7 +23,7 @@ from immunescape.napari.panels._keys import KeyListener
 from immunescape.napari.panels._numbers_chosen import CHOSEN, ChosenCells
 from immunescape.napari.panels._numbers_figure import FigureBox
 from immunescape.napari.panels._numbers_headline import HeadlineCard, WarningsBox
-from immunescape.napari.panels._numbers_picture import canvas_picture
+from immunescape.napari.panels._numbers_picture import canvas_picture, save_picture
 from immunescape.napari.panels._numbers_steps import CellSteps
 from immunescape.napari.panels._numbers_table import SummaryTable
 from immunescape.napari.session import finish
@@ -302,27 +302,6 @@ class NumbersPanel(StepWidget):
     def copy_picture(self) -> None:
         """Put the view on the clipboard."""
         QApplication.clipboard().setImage(canvas_picture(self.session.viewer))
-
-
-def save_picture(viewer: Any, path: Path) -> None:
-    """Save the view as PNG, with scale bar and legend.
-
-    Raises
-    ------
-    OutputError
-        If the place cannot be written.
-    """
-    from qtpy.QtCore import QBuffer, QByteArray, QIODevice
-
-    from immunescape.io.output import atomic_path
-
-    data = QByteArray()
-    buffer = QBuffer(data)
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    canvas_picture(viewer).save(buffer, "PNG")
-    path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
-    with atomic_path(path) as beside:
-        beside.write_bytes(bytes(data))
 
 
 def _tried(act: Callable[[], None]) -> None:

@@ -34,13 +34,17 @@ class PixelSizeError(SlideError):
 class SceneError(SlideError):
     """A file with several scenes, of which one has to be chosen.
 
-    Attributes
+    Parameters
     ----------
+    message
+        The one line.
     scenes
         Number, size and channels of each, in order.
     """
 
-    scenes: tuple[str, ...] = ()
+    def __init__(self, message: str, scenes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.scenes = scenes
 
 
 class ChannelNamesError(SlideError):

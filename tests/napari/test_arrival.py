@@ -205,7 +205,8 @@ def test_a_drawing_given_with_the_run_is_found_by_its_content(tmp_path):
     # a changed file is another file, and is named
     drawn.write_text(drawn.read_text().replace("80", "70"))
     again = reopen_study(study, slide)
-    assert again.files == {} and "mine.geojson" in again.missing[0]
+    assert again.files == {} and "mine.geojson as annotations" in again.missing[0]
+    assert "which lies neither beside it nor beside the slide: it is not used" in again.missing[0]
     # the study of one slide lends another its settings alone
     other = write_small(tmp_path, "P08", edge=64)
     assert reopen_study(study, other).files == {} == dict(reopen_study(study, other).missing)

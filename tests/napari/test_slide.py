@@ -201,8 +201,10 @@ def test_questions_are_asked_for_what_is_missing_alone(monkeypatch, tmp_path):
     from immunescape.errors import ChannelNamesError, SceneError, SlideError
 
     options = SlideOptions(pixel_size_um=0.5)
-    scenes = SceneError("P07.tif has 2 scenes: 1 (…), 2 (…); pass --scene with one of them")
-    scenes.scenes = ("1 (40 x 30 px, 2 channels)", "2 (80 x 60 px, 2 channels)")
+    scenes = SceneError(
+        "P07.tif has 2 scenes: 1 (…), 2 (…); pass --scene with one of them",
+        ("1 (40 x 30 px, 2 channels)", "2 (80 x 60 px, 2 channels)"),
+    )
     monkeypatch.setattr(QInputDialog, "getItem", lambda *a: (a[3][1], True))
     assert ask(scenes, options, None) == dataclasses.replace(options, scene="2")
     monkeypatch.setattr(QInputDialog, "getItem", lambda *a: (a[3][0], False))

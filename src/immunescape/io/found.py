@@ -105,11 +105,9 @@ def choose_scene(path: Path, scenes: Sequence[Scene], wanted: str | int | None) 
     )
     listed = ", ".join(each)
     if wanted is None:
-        error = SceneError(
-            f"{path.name} has {len(scenes)} scenes: {listed}; pass --scene with one of them"
+        raise SceneError(
+            f"{path.name} has {len(scenes)} scenes: {listed}; pass --scene with one of them", each
         )
-        error.scenes = each
-        raise error
     text = str(wanted).strip()
     named = [i for i, s in enumerate(scenes) if s.name and s.name == text]
     if len(named) == 1:

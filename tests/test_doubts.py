@@ -34,6 +34,18 @@ NO_DOUBT = {
     "columns … and …, which say the same",  # part of an error
     "has no pixel size",  # part of an error
     "… is … x … px without a pyramid: viewing it will be slow",  # of the viewer, not of numbers
+    "set by hand",
+    "on tumour cells",
+    "on other cells",
+    "from a table of gates",  # where a gate
+    "… of the …'s slides",
+    "the tumour region",  # comes from, in the panel of gates
+    "inside the tumour",
+    "outside the tumour",
+    "none: a person set the phenotype",  # why a cell
+    "as the imported table says",
+    "no rule holds",  # was called so
+    "a value is missing: it could be …",
 }
 """Sentences of these modules that are no doubts, written as they stand there."""
 

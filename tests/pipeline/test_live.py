@@ -164,6 +164,7 @@ def test_the_gate_of_pdl1_leaves_the_automatic_gates_where_a_run_puts_them(sampl
 def test_what_follows_a_moved_lineage_gate_is_said(sample):
     live = sample.live(QUICK)
     note = live.moved("cd8", "all", quantiles(live, "cd8", "all", 0.9)[0]).note
+    assert note.startswith("Kept while the gate moves, follow on release: ")
     assert "PD-L1 on tumour cells" in note and "PD-L1 on other cells" in note
     assert "tumour region" not in note  # it was drawn
     fixed = sample.live(held(live, QUICK))

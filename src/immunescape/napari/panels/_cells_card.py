@@ -48,7 +48,7 @@ def card_html(finished: "Finished", cells: "CellTable", label: int) -> str:
             f"<b>cell {label}</b><br>It was made by a correction; apply it, and the cell is "
             "measured and called."
         )
-    cell = cells.frame.loc[label]
+    cell: pd.Series[Any] = cells.frame.loc[label]  # type: ignore[assignment]
     lines = [f"<b>cell {label}: {NAMES.get(str(cell['phenotype']), str(cell['phenotype']))}</b>"]
     if bool(cell.get("edited", False)):
         lines[0] += " (corrected)"

@@ -1,7 +1,7 @@
 """The cell table as corrected calls will leave it, before the numbers are made again."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -57,11 +57,11 @@ def with_calls(finished: "Finished", edits: "Edits", made_with: "Edits") -> Cell
     )
     again = recall(called, measured, called.gates, finished.job.study).cells.frame
     again = again.loc[cells.frame.index[rows]]
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in ("phenotype", *(c for c in cells.frame if str(c).endswith("_positive"))):
         column = cells.frame[name].copy()
         column.iloc[rows] = again[name].array
-        columns[name] = column
+        columns[str(name)] = column
     if "edited" in cells:
         by_hand = now.labels(called.markers) | finished.measured.corrected.labels
         edited = cells.frame["edited"].copy()

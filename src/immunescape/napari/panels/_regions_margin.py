@@ -163,7 +163,7 @@ class MarginBox(QWidget):
     def _show_width(self, width_um: float) -> None:
         for control, value in ((self.spin, width_um), (self.slider, round(width_um))):
             control.blockSignals(True)
-            control.setValue(value)  # type: ignore[arg-type]
+            control.setValue(value)
             control.blockSignals(False)
 
     # Following the session

@@ -117,7 +117,8 @@ def moved_outline(regions: Regions, stroke: Stroke) -> "BaseGeometry | None":
     if index < 0:
         return None
     piece = shapely.get_parts(shape)[index]
-    return shapely.transform(piece, lambda xy: xy + _way(stroke))
+    moved: BaseGeometry = shapely.transform(piece, lambda xy: xy + _way(stroke))
+    return moved
 
 
 def _after(shape: "BaseGeometry", stroke: Stroke) -> "BaseGeometry | None":
@@ -133,10 +134,11 @@ def _after(shape: "BaseGeometry", stroke: Stroke) -> "BaseGeometry | None":
     if stroke.role == LINE and stroke.tool != "subtract":
         return drawing.unite(shape, drawing.clip(drawing.line_along(stroke.path_um), frame))
     if stroke.tool == "brush":
-        area = drawing.brush(stroke.path_um, stroke.radius_um)
+        whole = drawing.brush(stroke.path_um, stroke.radius_um)
     else:
-        area = drawing.enclose(stroke.path_um)
-    area = drawing.clip(area, frame)
+        whole = drawing.enclose(stroke.path_um)
+    area = drawing.clip(whole, frame)
+    assert isinstance(area, shapely.MultiPolygon)  # an area clipped is an area
     if area.is_empty:
         return None
     if stroke.tool == "subtract":

@@ -3,7 +3,7 @@
 import html
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immunescape.panel import TITLES
 from immunescape.spatial.agreement import agreement_table, calls_to_review, readers_table
@@ -94,8 +94,8 @@ def results_html(answers: "pd.DataFrame", cells: "CellTable", gates: Mapping[str
     return "".join(lines)
 
 
-def _line(row: "dict[str, object]") -> str:
-    value, low, high = (float(row[k]) for k in ("value", "ci_low", "ci_high"))  # type: ignore[arg-type]
+def _line(row: "dict[Any, Any]") -> str:
+    value, low, high = (float(row[k]) for k in ("value", "ci_low", "ci_high"))
     name = str(row["metric"])
     cells = [name.replace("_", " "), "no answer yet", "", ""]
     if not math.isnan(value):

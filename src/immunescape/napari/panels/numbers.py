@@ -57,6 +57,7 @@ class NumbersPanel(StepWidget):
         self._reading: Work | None = None
         self._shown: Any = None
         self._changed = False
+        self._stale = False
         self._make_run()
         self.results = QWidget()
         self.body.addWidget(self.results)
@@ -159,6 +160,9 @@ class NumbersPanel(StepWidget):
             self.headline.show_summary(tables.get("summary"))
             self.table.show_summary(tables.get("summary"))
             self.warnings.show_warnings(finished.warnings if finished is not None else ())
+            self._stale = True
+        if self._stale and self.isVisible():  # hidden figures would hold the window for nothing
+            self._stale = False
             self._draw_kinds()
             self._show_region()
         self.follow_study()

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, get_type_hints
 import pytest
 from docstring_parser import parse
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if not os.environ.get("DISPLAY"):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from immunescape.errors import ParameterError
 from immunescape.params import Between, Params, limits

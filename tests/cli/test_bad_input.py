@@ -478,7 +478,7 @@ def test_other_commands_refuse_in_one_line(command, tmp_path, capsys, monkeypatc
 
 
 def test_interrupting_leaves_nothing(tmp_path, monkeypatch, capsys):
-    import immunescape.pipeline.run as module
+    import immunescape.pipeline.making as module
 
     def interrupt(*_args, **_keywords):
         raise KeyboardInterrupt

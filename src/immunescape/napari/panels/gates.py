@@ -4,6 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 
 from immunescape.napari.history import History
@@ -153,8 +154,8 @@ class GatesPanel(StepWidget):
 
     def _take(self, ready: Ready) -> None:
         """Show a gate that is ready, unless the slide has gone meanwhile."""
-        if ready.source is not self._source or self.face.canvas.busy:
-            return  # letting go asks again
+        if not isalive(self.face) or ready.source is not self._source or self.face.canvas.busy:
+            return  # the window has gone; or letting go asks again
         self.live = ready.live
         if self.before is None:
             self.before = ready.start.numbers
@@ -304,7 +305,8 @@ class GatesPanel(StepWidget):
     # What is shown
 
     def _tell_busy(self, busy: bool) -> None:
-        self.face.tell("reading the cells …" if busy else "")
+        if isalive(self.face):  # the work may end after the window
+            self.face.tell("reading the cells …" if busy else "")
 
     def _status(self, key: Key) -> str:
         assert self.live is not None

@@ -312,7 +312,8 @@ def cohen_kappa(table: npt.ArrayLike, confidence: float = 0.95) -> Kappa:
         ``(k, k)``: one reader's categories down, the other's across.
     confidence
         Coverage of the interval, by the standard error of Fleiss, Cohen and Everitt (Psychol
-        Bull 72, 1969), which is rough under about 50 cells; cut at -1 and 1.
+        Bull 72, 1969), which is rough under about 50 cells; cut at -1 and 1. Both ends
+        are 1 where all agree.
 
     Returns
     -------

@@ -79,9 +79,7 @@ def results_html(answers: "pd.DataFrame", cells: "CellTable", gates: Mapping[str
         if unclear:
             lines.append(f"<p>{unclear} could not be told</p>")
     for row in readers_table(answers[now]).to_dict("records"):
-        kappa = "not defined" if math.isnan(row["kappa"]) else (
-            f"{row['kappa']:.2f} ({row['ci_low']:.2f} to {row['ci_high']:.2f})"
-        )  # fmt: skip
+        kappa = _kappa(row["kappa"], row["ci_low"], row["ci_high"])
         lines.append(
             f"<p>{html.escape(row['reader'])} and {html.escape(row['other_reader'])} agree on "
             f"{title_of(row['marker'])} in {row['agreement']:.0%} of {row['cells']} cells; "
@@ -92,6 +90,13 @@ def results_html(answers: "pd.DataFrame", cells: "CellTable", gates: Mapping[str
     if old := int((~now).sum()):
         lines.append(f"<p>Not counted: {old} answer{'' if old == 1 else 's'} to earlier gates.</p>")
     return "".join(lines)
+
+
+def _kappa(value: float, low: float, high: float) -> str:
+    if math.isnan(value):
+        return "not defined"
+    # where all answers agree both ends are 1, which says nothing of how sure that is
+    return f"{value:.2f}" if low == high else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _line(row: "dict[Any, Any]") -> str:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QPushButton, QSpinBox
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+)
 
 from immunescape.io.reviews import Answer, append_answer, read_answers
 from immunescape.napari.contrast import slide_limits
@@ -74,6 +82,8 @@ class ReviewPanel(StepWidget):
         self.body.addWidget(self.start_button)
         self.results = QLabel()
         self.results.setWordWrap(True)
+        # the dock keeps its width, whatever the text would like
+        self.results.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.results.setTextFormat(Qt.TextFormat.RichText)
         self.results.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.results.setToolTip(

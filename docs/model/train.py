@@ -1,9 +1,10 @@
 """Train the shipped network anew, with its log and its curve.
 
-    python docs/model/train.py DATA WORK [--minutes 0] [--ladder]
+    python docs/model/train.py DATA WORK [--minutes 0] [--start WEIGHTS] [--ladder]
 
 DATA holds ``train`` and ``tissue_masks``; WORK receives the simulated fields, the weights
-``compact.safetensors``, checkpoints to resume from, and the losses. ``--ladder`` trains networks of
+``compact.safetensors``, checkpoints to resume from, and the losses. ``--start`` goes on from
+weights that were trained before, with fewer and smaller steps. ``--ladder`` trains networks of
 several sizes on equally many patches instead, and times and scores them: the trade of accuracy
 against speed by which the size was chosen. On a graphics processor, where there is one, both run
 there; they need none.
@@ -43,6 +44,10 @@ SIZES = {
 
 SHIFTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
+START_STEPS = 3000
+START_POOL = 12000
+START_RATE = 0.0015
+
 LADDER_STEPS = 300
 LADDER_POOL = 4800
 
@@ -53,6 +58,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--start", type=Path)
     parser.add_argument("--ladder", action="store_true")
     args = parser.parse_args()
     simulated = args.work / "simulated"
@@ -61,8 +67,12 @@ def main() -> None:
         ladder(args.data, args.work, simulated)
         return
     params = TrainParams(minutes=args.minutes)
+    if args.start:
+        params = TrainParams(
+            steps=START_STEPS, pool=START_POOL, learning_rate=START_RATE, minutes=args.minutes
+        )
     out = args.work / "compact.safetensors"
-    done = train_compact(args.data, out, params, tell(), simulated=simulated)
+    done = train_compact(args.data, out, params, tell(), simulated=simulated, initial=args.start)
     print(f"{done.steps} updates in {done.seconds / 60:.0f} minutes; wrote {out.name}")
     settle(out, args.data)
     draw_losses(out.with_suffix(".csv"), args.work / "losses.png")

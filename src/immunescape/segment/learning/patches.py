@@ -8,6 +8,7 @@ import numpy.typing as npt
 from immunescape.segment.flows import label_flows
 from immunescape.segment.learning.crowding import crowd
 from immunescape.segment.learning.data import SIMULATED, Field
+from immunescape.segment.learning.depth import at_depths
 from immunescape.segment.learning.render import distort, levelled, render_stain, warp
 
 __all__ = ["Patches"]
@@ -40,6 +41,8 @@ class Patches:
         ``SIMULATED``; what is missing is made up for by the others.
     crowded
         Share of the patches cut from pictures among whose nuclei those of others are laid.
+    deep
+        Share of all patches whose nuclei are dimmed and blurred one by one.
     """
 
     def __init__(
@@ -50,8 +53,9 @@ class Patches:
         rendered: float = 0.5,
         simulated: float = 0.15,
         crowded: float = 0.0,
+        deep: float = 0.0,
     ) -> None:
-        self.drawn, self.size, self.crowded = drawn, size, crowded
+        self.drawn, self.size, self.crowded, self.deep = drawn, size, crowded, deep
         self.made = [field for field in real if field.kind == SIMULATED]
         self.real = [field for field in real if field.kind != SIMULATED]
         share = np.array([1.0 - rendered - simulated, simulated, rendered])
@@ -90,14 +94,19 @@ class Patches:
         source = int(rng.choice(3, p=self.shares))
         if source == 2:
             image, labels = self._rendered(rng, size)
-            return distort(levelled(image, rng), rng), labels
+            return self._seen(levelled(image, rng), labels, rng), labels
         fields = self.real if source == 0 else self.made
         image, labels = self._pictured(rng, size, fields)
         if rng.random() < self.crowded:
             for _ in range(int(rng.integers(1, _LAYERS + 1))):
                 more, others = self._pictured(rng, size, fields)
                 image, labels = crowd(image, labels, more, others, rng)
-        return distort(image, rng), labels
+        return self._seen(image, labels, rng), labels
+
+    def _seen(self, image: Any, labels: Any, rng: np.random.Generator) -> Any:
+        if self.deep and rng.random() < self.deep:
+            image = at_depths(image, labels, rng)
+        return distort(image, rng)
 
     def _pictured(self, rng: np.random.Generator, size: int, fields: list[Field]) -> Any:
         """Cut a patch from one picture, or join several where they are smaller than a patch."""

@@ -187,6 +187,6 @@ def _fingerprint(patches: Patches, count: int, seed: int) -> dict[str, Any]:
         digest.update(field.labels.tobytes())
         if field.image is not None:
             digest.update(field.image.tobytes())
-    shares = [*patches.shares, patches.crowded]
+    shares = [*patches.shares, patches.crowded, patches.deep]
     return {"count": count, "seed": seed, "size": patches.size, "shares": shares,
             "fields": digest.hexdigest()}  # fmt: skip

@@ -52,6 +52,9 @@ class TrainParams(Params):
     crowded
         Share of the patches cut from pictures among whose nuclei those of other pictures are laid,
         as thick tissue has them.
+    deep
+        Share of all patches whose nuclei are dimmed and blurred one by one, as those above and
+        below the plane in focus are.
     validation
         Share of the pictures that is held out, the same for the same seed.
     save_minutes
@@ -80,6 +83,7 @@ class TrainParams(Params):
     rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.4
     simulated: Annotated[float, Between(0, 1, step=0.05)] = 0.15
     crowded: Annotated[float, Between(0, 1, step=0.05)] = 0.35
+    deep: Annotated[float, Between(0, 1, step=0.05)] = 0.5
     validation: Annotated[float, Between(0, 0.5, step=0.05)] = 0.1
     save_minutes: Annotated[float, Between(0, 600, step=1, unit="min")] = 4.0
     threads: Annotated[int, Between(0, 256)] = 0
@@ -222,7 +226,8 @@ def train_fields(
             ) from error
     shown = [scaled(f, params.pixel_um) for f in real]
     size = params.patch_px + _CROP_PX
-    patches = Patches(shown, drawn, size, params.rendered, params.simulated, params.crowded)
+    shares = (params.rendered, params.simulated, params.crowded, params.deep)
+    patches = Patches(shown, drawn, size, *shares)
     if not patches:
         raise LabelsError("there is no field to train on; give pictures with masks")
     pictures = [scaled(f, params.pixel_um) for f in held if f.image is not None]

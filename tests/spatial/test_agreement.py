@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from immunescape.cells import CellTable
 from immunescape.spatial.agreement import (
     agreement_table,
-    calls_to_review,
     cohen_kappa,
-    draw_cells,
     readers_table,
     sensitivity_interval,
 )
+from immunescape.spatial.review_cells import calls_to_review, draw_cells
 
 
 def cells_of(positive, **columns):

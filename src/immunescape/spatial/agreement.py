@@ -16,17 +16,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from immunescape.cells import CellTable
 from immunescape.spatial.intervals import Interval, wilson_interval
+from immunescape.spatial.review_cells import CALLS
 
 __all__ = [
     "AGREEMENT_COLUMNS",
     "READERS_COLUMNS",
     "Kappa",
     "agreement_table",
-    "calls_to_review",
     "cohen_kappa",
-    "draw_cells",
     "readers_table",
     "sensitivity_interval",
 ]
@@ -42,9 +40,6 @@ READERS_COLUMNS = (
 )  # fmt: skip
 """Columns of `readers_table`."""
 
-_CALLS = ("positive", "negative")
-_Strings = npt.NDArray[np.str_]
-
 
 class Kappa(NamedTuple):
     """Cohen's kappa with both ends of its interval."""
@@ -52,81 +47,6 @@ class Kappa(NamedTuple):
     value: float
     low: float
     high: float
-
-
-def calls_to_review(cells: CellTable, marker: str) -> "pd.Series[bool]":
-    """Return the call of each cell that a reader may be asked about.
-
-    Parameters
-    ----------
-    cells
-        With ``<marker>_positive``; ``region`` and ``edited`` are looked at where they are there.
-    marker
-        Key of a marker.
-
-    Returns
-    -------
-    pandas.Series
-        Whether each is called positive, by label. Cells without a call, in no region that counts,
-        or set by hand are left out. Empty where the marker has no call at all.
-    """
-    column = f"{marker}_positive"
-    if column not in cells:
-        none = pd.Index([], name="label", dtype=np.int64)
-        return pd.Series(np.zeros(0, bool), index=none)
-    positive = cells[column]
-    asked = positive.notna().to_numpy(bool, copy=True)
-    if "region" in cells:
-        asked &= (cells["region"] != "excluded").to_numpy(bool)
-    if "edited" in cells:
-        asked &= ~cells["edited"].to_numpy(bool)
-    called = positive[asked]
-    return pd.Series(called.to_numpy(bool), index=called.index)
-
-
-def draw_cells(cells: CellTable, marker: str, per_call: int, seed: int) -> pd.DataFrame:
-    """Draw cells at random, as many of each call, in an order that does not give the call away.
-
-    Every cell has a random rank of its own, which follows from the seed, the marker and its
-    label; the lowest ranks are drawn. So all readers get the same cells in the same order, asking
-    for more keeps those drawn before, and a call that changes elsewhere changes nothing here.
-
-    Parameters
-    ----------
-    cells
-        As for `calls_to_review`.
-    marker
-        Key of a marker.
-    per_call
-        Cells of each call; all where there are fewer.
-    seed
-        Seed of the ranks.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``label, called, x_um, y_um`` in the order of showing.
-    """
-    called = calls_to_review(cells, marker)
-    labels = called.index.to_numpy(np.int64)
-    rank = _ranks(labels, f"{marker}/drawn", seed)
-    chosen: list[npt.NDArray[np.int64]] = []
-    positive = called.to_numpy(bool)
-    for of_call in (np.flatnonzero(positive), np.flatnonzero(~positive)):
-        if len(of_call) > per_call:
-            of_call = of_call[np.argpartition(rank[of_call], per_call)[:per_call]]
-        chosen.append(of_call)
-    rows = np.concatenate(chosen)
-    rows = rows[np.argsort(_ranks(labels[rows], f"{marker}/shown", seed), kind="stable")]
-    points = cells.frame.loc[labels[rows], ["x_um", "y_um"]]
-    return pd.DataFrame(
-        {
-            "label": labels[rows],
-            "called": np.where(positive[rows], *_CALLS),
-            "x_um": points["x_um"].to_numpy(np.float64),
-            "y_um": points["y_um"].to_numpy(np.float64),
-        }
-    )
 
 
 def agreement_table(answers: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
@@ -169,7 +89,7 @@ def agreement_table(answers: pd.DataFrame, sizes: Mapping[str, tuple[int, int]])
     rows: list[dict[str, Any]] = []
     for (reader, marker), group in last.groupby(["reader", "marker"], sort=True):
         yes, decided, unclear = (
-            [int((pick & (group["called"] == call)).sum()) for call in _CALLS]
+            [int((pick & (group["called"] == call)).sum()) for call in CALLS]
             for pick in (
                 group["answer"] == "yes",
                 group["answer"].isin(("yes", "no")),
@@ -327,21 +247,16 @@ def cohen_kappa(table: npt.ArrayLike, confidence: float = 0.95) -> Kappa:
     >>> round(value, 2), round(low, 2), round(high, 2)
     (0.4, 0.15, 0.65)
     """
+    from statsmodels.stats.inter_rater import cohens_kappa
+
     counts = np.asarray(table, np.float64)
     total = counts.sum()
-    if total == 0:
+    chance = counts.sum(axis=1) @ counts.sum(axis=0)
+    if chance >= total**2:  # one category alone, or no cell
         return Kappa(math.nan, math.nan, math.nan)
-    p = counts / total
-    down, across = p.sum(axis=1), p.sum(axis=0)
-    chance = float(down @ across)
-    if chance >= 1:
-        return Kappa(math.nan, math.nan, math.nan)
-    kappa = (float(np.trace(p)) - chance) / (1 - chance)
-    same = float((np.diag(p) * (1 - (down + across) * (1 - kappa)) ** 2).sum())
-    apart = p * (across[:, None] + down[None, :]) ** 2
-    other = (1 - kappa) ** 2 * float(apart.sum() - np.trace(apart))
-    variance = (same + other - (kappa - chance * (1 - kappa)) ** 2) / (1 - chance) ** 2 / total
-    half = float(special.ndtri((1 + confidence) / 2)) * math.sqrt(max(variance, 0.0))
+    found = cohens_kappa(counts)
+    half = float(special.ndtri((1 + confidence) / 2)) * math.sqrt(max(found.var_kappa, 0.0))
+    kappa = float(found.kappa)
     return Kappa(kappa, max(kappa - half, -1.0), min(kappa + half, 1.0))
 
 
@@ -353,12 +268,3 @@ def _last_answers(answers: pd.DataFrame) -> pd.DataFrame:
 
 def _ratio(top: float, bottom: float) -> float:
     return top / bottom if bottom > 0 else math.nan
-
-
-def _ranks(labels: npt.NDArray[np.int64], name: str, seed: int) -> npt.NDArray[np.uint64]:
-    """Return a random number for each label that depends on nothing else: splitmix64."""
-    entropy = np.random.SeedSequence([seed, *name.encode()]).generate_state(1, np.uint64)
-    z = labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + entropy
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from immunescape.panel import TITLES
-from immunescape.spatial.agreement import agreement_table, calls_to_review, readers_table
+from immunescape.spatial.agreement import agreement_table, readers_table
+from immunescape.spatial.review_cells import calls_to_review
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,7 @@ from immunescape.napari.panels._review_results import (
 )
 from immunescape.napari.panels._review_window import ReviewWindow
 from immunescape.napari.step_widget import StepWidget, tell_error
-from immunescape.spatial.agreement import calls_to_review, draw_cells
+from immunescape.spatial.review_cells import calls_to_review, draw_cells
 
 if TYPE_CHECKING:
     from immunescape.napari.session import Session

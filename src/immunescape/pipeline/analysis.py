@@ -9,11 +9,9 @@ import numpy as np
 
 from immunescape.blocks import Progress, silent
 from immunescape.margin import (
-    GridMask,
     MarginMap,
     bandwidth_doubts,
     control_mask,
-    map_margin,
 )
 from immunescape.panel import EXPECTED_MARKERS, TITLES
 from immunescape.phenotype import Gate, gate_table
@@ -135,15 +133,9 @@ def analyse(
         (shared,) = call_together([slide], study)
     called = shared.called
 
-    def mapped(tissue: GridMask) -> MarginMap:
-        return map_margin(
-            tissue, annotations, called.tumour, called.tumour_source, study.slide.site,
-            study.margin,
-        )  # fmt: skip
-
-    margin = mapped(measured.counted_tissue())
+    margin = called.mapped(measured.counted_tissue(), annotations, study)
     left_out = measured.exclude_proposed and bool(measured.proposals)
-    kept = mapped(measured.tissue) if left_out else margin
+    kept = called.mapped(measured.tissue, annotations, study) if left_out else margin
     cells = called.calls.cells
     places = margin.locate(cells.points_um).set_axis(cells.frame.index)
     cells = with_rim_fractions(slide, called, cells.with_columns(places))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from immunescape.cells import CellTable
 from immunescape.io.calls import ImportedCalls, read_calls
-from immunescape.margin import find_tumour, left_out
+from immunescape.margin import GridMask, MarginMap, find_tumour, left_out, map_margin
 from immunescape.phenotype import (
     Calls,
     Gate,
@@ -135,6 +135,12 @@ class Called:
         """Markers that the cells are called by."""
         return frozenset(g.marker for g in self.gates).union(
             self.imported.markers if self.imported else ()
+        )
+
+    def mapped(self, tissue: GridMask, annotations: Regions, study: "Study") -> MarginMap:
+        """Return regions, areas and distances that the tumour region gives in a tissue."""
+        return map_margin(
+            tissue, annotations, self.tumour, self.tumour_source, study.slide.site, study.margin
         )
 
 

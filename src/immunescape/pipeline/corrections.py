@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.io.edits import Edit, Outcome
-from immunescape.margin import map_margin
 from immunescape.segment.corrections import NO_CELL, OUTSIDE, labels_at
 from immunescape.spatial import Alternative
 
@@ -142,10 +141,7 @@ def without_corrections(
         Its parameters.
     """
     measured = slide.uncorrected().measured
-    margin = map_margin(
-        measured.counted_tissue(), slide.annotations, called.tumour, called.tumour_source,
-        study.slide.site, study.margin,
-    )  # fmt: skip
+    margin = called.mapped(measured.counted_tissue(), slide.annotations, study)
     cells = called.calls.cells
     places = margin.locate(cells.points_um).set_axis(cells.frame.index)
     return Alternative(

@@ -9,19 +9,18 @@ import pandas as pd
 
 from immunescape.io.labels import LabelStore
 from immunescape.io.tables import read_cells
-from immunescape.margin import MarginMap, map_margin
 from immunescape.pipeline.calling import ToCall
 from immunescape.pipeline.job import Job
 from immunescape.pipeline.outputs import STORE
 from immunescape.pipeline.shared import MAIN, Shared, call_together
 from immunescape.pipeline.stages import earlier_result
-from immunescape.pipeline.takeover import measured_before, taken_over
+from immunescape.pipeline.takeover import measured_before, taken_over, without_tables
 from immunescape.pipeline.touching import Touching
 
 if TYPE_CHECKING:
     from immunescape.cells import CellTable
+    from immunescape.margin import MarginMap
     from immunescape.pipeline.measured import Measured
-    from immunescape.study import Study
 
 __all__ = ["Finished", "load_finished"]
 
@@ -58,7 +57,7 @@ class Finished:
     measured: "Measured"
     touching: Touching
     shared: Shared
-    margin: MarginMap
+    margin: "MarginMap"
     cells: "CellTable"
     tables: dict[str, pd.DataFrame]
     warnings: tuple[str, ...] = ()
@@ -68,14 +67,12 @@ class Finished:
         """The label images."""
         return LabelStore.open(self.job.folder / STORE)
 
-    def mapped(self, width_um: float) -> MarginMap:
+    def mapped(self, width_um: float) -> "MarginMap":
         """Return the regions that another width of the margin gives; takes a second or more."""
         margin = dataclasses.replace(self.job.study.margin, width_um=width_um)
-        called = self.shared.called
-        return map_margin(
-            self.measured.counted_tissue(), self.job.opened.annotations, called.tumour,
-            called.tumour_source, self.job.study.slide.site, margin,
-        )  # fmt: skip
+        study = dataclasses.replace(self.job.study, margin=margin)
+        tissue = self.measured.counted_tissue()
+        return self.shared.called.mapped(tissue, self.job.opened.annotations, study)
 
 
 def load_finished(job: Job) -> Finished | None:
@@ -118,18 +115,8 @@ def load_finished(job: Job) -> Finished | None:
         touching = Touching.found(measured, study)
     known = {MAIN: earlier.gates[MAIN]} if job.keys.gates == earlier.keys.gates else None
     opened = job.opened
-    alone = _without_tables(study)
     slide = ToCall.of(measured, opened.annotations, opened.calls, opened.edits.of_calls)
-    (shared,) = call_together([slide], alone, known)
-    margin = map_margin(
-        measured.counted_tissue(), opened.annotations, shared.called.tumour,
-        shared.called.tumour_source, study.slide.site, study.margin,
-    )  # fmt: skip
+    (shared,) = call_together([slide], without_tables(study), known)
+    margin = shared.called.mapped(measured.counted_tissue(), opened.annotations, study)
     warnings = tuple(str(text) for text in told.get("warnings", ()))
     return Finished(job, measured, touching, shared, margin, cells, tables, warnings)
-
-
-def _without_tables(study: "Study") -> "Study":
-    return dataclasses.replace(
-        study, sensitivity=dataclasses.replace(study.sensitivity, tables="none")
-    )

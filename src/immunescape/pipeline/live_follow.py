@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from immunescape.margin import map_margin
 from immunescape.phenotype import Gate, GateSpec, find_spec
 from immunescape.pipeline.calling import ToCall, call_cells, recall
 from immunescape.pipeline.live import LiveGates
@@ -44,10 +43,7 @@ def followed(live: LiveGates, study: "Study", calls: Path | None = None) -> Live
         measured = dataclasses.replace(measured, exclude_proposed=study.quality.exclude)
         slide = ToCall(measured, live.annotations, calls, live.called.by_hand)
         (called,) = call_cells([slide], study)
-        margin = map_margin(
-            measured.counted_tissue(), live.annotations, called.tumour, called.tumour_source,
-            study.slide.site, study.margin,
-        )  # fmt: skip
+        margin = called.mapped(measured.counted_tissue(), live.annotations, study)
     return LiveGates.assemble(
         measured, called, live.contacts, margin, study, live.annotations, live.control
     )

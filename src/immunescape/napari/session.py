@@ -220,7 +220,7 @@ class Session:
         found: dict[str, Any] = {}
         if self.annotations_path.is_file():
             found["annotations"] = self.annotations_path
-        if self.edits_path.is_file() and "edits" in {f.name for f in dataclasses.fields(Inputs)}:
+        if self.edits_path.is_file():
             found["edits"] = self.edits_path
         return dataclasses.replace(self._inputs, **found)
 
@@ -276,7 +276,7 @@ def finish(
     """
     if run:
         run_slide(inputs, out, study, progress=progress)
-    elif "edits" in {f.name for f in dataclasses.fields(Inputs)}:
+    else:
         # corrections made since wait to be applied: the result stands with those it was made with
         inputs = dataclasses.replace(inputs, edits=None)
     progress("load", 0, 1)

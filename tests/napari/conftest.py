@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from immunescape.cli.demo import sample_folder
+from immunescape.io import open_slide
 from immunescape.pipeline import Inputs, run_slide
 from immunescape.study import Study
 
@@ -50,3 +51,29 @@ def analysed(_analysed_once, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(_analysed_once, out)
     return out
+
+
+@pytest.fixture
+def open_step(make_napari_viewer, qtbot, analysed, sample_inputs):
+    """Opens a step of the workbench, in a window, on the sample slide as it was analysed."""
+    from immunescape.napari.workbench import workbench_of  # Qt, once there is a screen
+
+    benches = []
+
+    def opened(step):
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(1280, 800)
+        bench = workbench_of(viewer)
+        benches.append(bench)
+        slide = open_slide(sample_inputs.slide)
+        bench.session.open(
+            slide, sample_inputs.slide, out=analysed, annotations=sample_inputs.annotations
+        )
+        panel = bench.show_step(step)
+        qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=120_000)
+        qtbot.waitUntil(panel.isVisible)
+        return panel
+
+    yield opened
+    while benches:  # none is held: napari looks for viewers that are
+        benches.pop().close_work()

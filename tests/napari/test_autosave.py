@@ -117,8 +117,13 @@ def test_a_stroke_that_takes_long_is_saved_before_it_ends(opened, qtbot):
     stroke = [LINE]
     autosave.unfinished = lambda: stroke[0]
     qtbot.waitUntil(lambda: session.annotations_path.exists() and len(list(drawn(session))) == 2)
+    saved = drawn(session)
+    assert saved["margin_line"].equals(LINE["margin_line"])
+    assert saved["tumour"].equals(BOX["tumour"])
+    assert "margin_line" not in session.drawing.state  # it is no step of the drawing yet
     stroke[0] = None  # given up
     qtbot.waitUntil(lambda: list(drawn(session)) == ["tumour"])
+    assert drawn(session)["tumour"].equals(BOX["tumour"])
 
 
 def test_opening_brings_back_what_was_left(opened, qtbot):

@@ -7,11 +7,9 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 
 from immunescape.cells import CellTable
-from immunescape.io import open_slide
 from immunescape.io.edits import read_edits
 from immunescape.napari.layers import facts_of
 from immunescape.napari.panels._cells_colouring import classes_of, ways
-from immunescape.napari.workbench import workbench_of
 from immunescape.pipeline import Inputs, run_slide
 from immunescape.study import Study
 
@@ -67,20 +65,9 @@ def test_classes_drawn_by_hand(way, expected):
 
 
 @pytest.fixture
-def panel(make_napari_viewer, qtbot, analysed, sample_inputs):
+def panel(open_step):
     """The panel of cells, in a window, on the sample slide as it was analysed."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1280, 800)
-    bench = workbench_of(viewer)
-    slide = open_slide(sample_inputs.slide)
-    bench.session.open(
-        slide, sample_inputs.slide, out=analysed, annotations=sample_inputs.annotations
-    )
-    qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=120_000)
-    panel = bench.show_step("cells")
-    qtbot.waitUntil(panel.isVisible)
-    yield panel
-    bench.close_work()
+    return open_step("cells")
 
 
 class Hand:

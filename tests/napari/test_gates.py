@@ -8,7 +8,6 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 
-from immunescape.io import open_slide
 from immunescape.napari.panels.gates_cells import cells_layer
 from immunescape.napari.workbench import workbench_of
 
@@ -18,24 +17,12 @@ PDL1 = "pdl1_membrane_unshared"
 
 
 @pytest.fixture
-def panel(make_napari_viewer, qtbot, analysed, sample_inputs):
+def panel(open_step, qtbot):
     """The panel of gates, in a window, on the sample slide as it was analysed."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1280, 800)
-    bench = workbench_of(viewer)
-    slide = open_slide(sample_inputs.slide)
-    bench.session.open(
-        slide, sample_inputs.slide, out=analysed, annotations=sample_inputs.annotations
-    )
-    panel = bench.show_step("gates")
-    assert "Waits for measured cells" in panel.needs() or bench.session.finished is not None
-    qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=120_000)
+    panel = open_step("gates")
     qtbot.waitUntil(lambda: panel.values is not None and not panel.latest.busy, timeout=60_000)
     qtbot.waitUntil(lambda: panel.face.canvas._ground is not None, timeout=10_000)
-    yield panel
-    bench.close_work()
-    viewer.close()
-    qtbot.wait(50)
+    return panel
 
 
 def at(canvas, threshold) -> QPoint:

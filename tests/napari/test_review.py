@@ -9,7 +9,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from immunescape.blocks import Block
-from immunescape.io import open_slide
 from immunescape.napari.panels._review_pictures import (
     AROUND,
     HALF_UM,
@@ -17,7 +16,6 @@ from immunescape.napari.panels._review_pictures import (
     PictureQueue,
     cell_picture,
 )
-from immunescape.napari.workbench import workbench_of
 from immunescape.slide import Slide
 
 LEFT = Qt.MouseButton.LeftButton
@@ -93,20 +91,9 @@ def test_pictures_are_made_ahead_and_forgotten(qtbot):
 
 
 @pytest.fixture
-def panel(make_napari_viewer, qtbot, analysed, sample_inputs):
+def panel(open_step):
     """The panel of the review on the sample slide."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1280, 800)
-    bench = workbench_of(viewer)
-    slide = open_slide(sample_inputs.slide)
-    bench.session.open(
-        slide, sample_inputs.slide, out=analysed, annotations=sample_inputs.annotations
-    )
-    qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=120_000)
-    panel = bench.show_step("review")
-    qtbot.waitUntil(panel.isVisible)
-    yield panel
-    bench.close_work()
+    return open_step("review")
 
 
 def begin(panel, qtbot):

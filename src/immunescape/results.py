@@ -13,15 +13,21 @@ __all__ = [
     "BANDS_COLUMNS",
     "BLOCK_COLUMNS",
     "BLOCK_UM",
+    "COHORT_COLUMNS",
+    "COMPARISONS_COLUMNS",
     "CONTACTS_COLUMNS",
+    "FAILURES_COLUMNS",
     "GATES_COLUMNS",
     "METRICS",
+    "PATIENTS_COLUMNS",
+    "PATTERNS_COLUMNS",
     "PHENOTYPES",
     "QUALITY_COLUMNS",
     "REGIONS_COLUMNS",
     "REGION_NAMES",
     "SEGMENTATION_COLUMNS",
     "SENSITIVITY_COLUMNS",
+    "SPECIMENS_COLUMNS",
     "SUMMARY_COLUMNS",
     "Failed",
     "RegionAreas",
@@ -76,6 +82,37 @@ BLOCK_COLUMNS = ("row", "column", "region", "from_um", "area_mm2")
 """Area of each square block of the slide by region and band; see `RegionAreas.by_block`."""
 BLOCK_UM = 100.0
 """Edge of the square blocks that spatial intervals resample, in µm; anchored at the origin."""
+_SAMPLE = ("sample_id", "patient", "timepoint", "specimen", "lesion", "site", "batch", "day")
+COHORT_COLUMNS = (*_SAMPLE, "gates", *SUMMARY_COLUMNS)
+"""The summaries of all slides; ``gates`` is ``shared`` or ``slide``. Further columns of the sheet
+follow."""
+SPECIMENS_COLUMNS = (
+    "patient", "timepoint", "specimen", "lesion", "site", "batch", "day", "gates", "tumour_source",
+    "n_slides", "n_cells", "metric", "phenotype", "region", "value", "unit", "numerator",
+    "denominator", "ci_low", "ci_high", "ci_method", "evaluable", "reason",
+)  # fmt: skip
+"""One row a specimen and metric: counts and areas of its slides are summed before dividing."""
+PATIENTS_COLUMNS = (
+    "patient", "lesion", "from_timepoint", "to_timepoint", "gates", "metric", "phenotype",
+    "region", "from_value", "to_value", "unit", "effect", "effect_scale", "ci_low", "ci_high",
+    "ci_method", "n_slides", "n_cells", "flags", "evaluable", "reason",
+)  # fmt: skip
+"""One row a patient, metric and step from one timepoint to another; the interval is that of
+chance within these slides only."""
+COMPARISONS_COLUMNS = (
+    "from_timepoint", "to_timepoint", "group_column", "group", "subset", "gates", "metric",
+    "phenotype", "region", "n_patients", "n_slides", "n_cells", "effect", "effect_scale",
+    "ci_low", "ci_high", "ci_method", "mixed_effect", "mixed_ci_low", "mixed_ci_high",
+    "mixed_note", "p_value", "p_method", "smallest_p_value", "q_value", "flags", "evaluable",
+    "reason",
+)  # fmt: skip
+"""One row a metric and step between timepoints, over all patients or a group of them."""
+PATTERNS_COLUMNS = (
+    "level", "patient", "timepoint", "sample_id", "gates", "pattern", "words", "holds",
+    "evidence_for", "evidence_against", "rule", "otherwise", "evaluable", "reason",
+)  # fmt: skip
+"""One row a slide or patient and pattern; ``otherwise`` names what other thresholds would say."""
+FAILURES_COLUMNS = ("sample_id", "patient", "step", "error", "remedy", "attempts", "log")
 METRICS = (
     "pdl1_negative_fraction_touching_cd8",
     "pdl1_negative_fraction_not_touching_cd8",

@@ -1,0 +1,1 @@
+"""What the numbers are consistent with, in words, and what argues against it."""

@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from immunescape.blocks import Block
+from immunescape.napari.panels._review_blindfold import Blindfold
 from immunescape.napari.panels._review_pictures import (
     AROUND,
     HALF_UM,
@@ -90,6 +92,31 @@ def test_pictures_are_made_ahead_and_forgotten(qtbot):
     queue.close()
 
 
+def test_layers_stay_hidden_whoever_shows_them_and_whenever_they_come():
+    viewer = ViewerModel()
+    names = "shown", "hidden", "hidden on the way", "shown on the way", "left", "replaced"
+    layers = {name: viewer.add_points([[0, 0]], name=name) for name in names}
+    layers["hidden"].visible = layers["shown on the way"].visible = False
+    blindfold = Blindfold(viewer)
+    layers["hidden on the way"].visible = False
+    layers["shown on the way"].visible = True
+    viewer.add_points([[0, 0]], name="late")
+    viewer.add_points([[0, 0]], name="late and hidden", visible=False)
+    viewer.add_points([[0, 0]], name="late, then hidden").visible = False
+    viewer.layers.remove(layers["left"])
+    viewer.layers.remove(layers["replaced"])
+    # its maker gave it the look of the one before, as it was to be seen
+    viewer.add_points([[0, 0]], name="replaced", visible=False)
+    assert len(viewer.layers) == 8 and not any(layer.visible for layer in viewer.layers)
+    blindfold.take_off()
+    seen = {layer.name for layer in viewer.layers if layer.visible}
+    assert seen == {"shown", "shown on the way", "late", "replaced"}
+    viewer.layers["late"].visible = False  # and it hears no more
+    viewer.add_points([[0, 0]], name="after")
+    seen = {layer.name for layer in viewer.layers if layer.visible}
+    assert seen == {"shown", "shown on the way", "replaced", "after"}
+
+
 @pytest.fixture
 def panel(open_step):
     """The panel of the review on the sample slide."""
@@ -129,6 +156,7 @@ def test_a_reader_answers_by_key_and_gets_the_numbers(panel, qtbot):
     shown = [layer for layer in session.viewer.layers if layer.visible]
     assert shown
     window = begin(panel, qtbot)
+    late = session.viewer.add_points([[1.0, 1.0]], name="late")
     # nothing tells the slide, its timepoint or the call
     assert not any(layer.visible for layer in session.viewer.layers)
     told = " ".join(label.text() for label in window.findChildren(QLabel)).lower()
@@ -151,7 +179,7 @@ def test_a_reader_answers_by_key_and_gets_the_numbers(panel, qtbot):
     press(window, qtbot, order[3])
     qtbot.keyClick(window, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: panel.dealing is None)
-    assert [layer for layer in session.viewer.layers if layer.visible] == shown
+    assert [layer for layer in session.viewer.layers if layer.visible] == [*shown, late]
     assert "6 left to answer" in panel.counts.text()
 
     # it goes on where it stopped

@@ -70,7 +70,7 @@ class ProposalsBox(QWidget):
         self.places: tuple[Place, ...] = ()
         self._rejected: list[tuple[str, float, float]] = []
         self._of: Any = None
-        self._known = False
+        self.known = False  # whether proposals were looked for in the result
         self._judged_with: Any = None  # what was excluded when the list was made
         self._shown: Any = None
         self._find = Latest(_places, self)
@@ -119,7 +119,7 @@ class ProposalsBox(QWidget):
                 self._list()
             return
         self._of = finished
-        self.places, self._known = (), False
+        self.places, self.known = (), False
         self._find.forget()
         self._list()
         if finished is not None:
@@ -138,7 +138,7 @@ class ProposalsBox(QWidget):
     def _found(self, told: tuple[Any, tuple[Place, ...]]) -> None:
         finished, places = told
         if finished is self.session.finished:
-            self.places, self._known = places, True
+            self.places, self.known = places, True
             self._list()
 
     # Deciding
@@ -245,7 +245,7 @@ class ProposalsBox(QWidget):
         finished = self.session.finished
         if finished is None:
             return "Saturation, folds, blur, pigment and debris are looked for when measuring."
-        if not self.places and not self._known:
+        if not self.places and not self.known:
             return "Looking at what is proposed …"
         if not self.places:
             return "Nothing on this slide is proposed for exclusion."

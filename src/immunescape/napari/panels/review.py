@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from immunescape.io.reviews import Answer, append_answer, read_answers
 from immunescape.napari.contrast import slide_limits
+from immunescape.napari.panels._review_blindfold import Blindfold
 from immunescape.napari.panels._review_pictures import CellPicture, cell_picture
 from immunescape.napari.panels._review_results import (
     gate_text,
@@ -46,7 +47,7 @@ class ReviewPanel(StepWidget):
 
     def __init__(self, session: "Session", parent: Any = None) -> None:
         self.dealing: ReviewWindow | None = None
-        self._hidden: list[Any] = []
+        self._blindfold: Blindfold | None = None
         self._limits: dict[str, tuple[float, float]] = {}
         self._asked: Any = None
         self._drawn = pd.DataFrame()
@@ -231,7 +232,7 @@ class ReviewPanel(StepWidget):
             label, x, y = places[number]
             return cell_picture(slide, channel, limits, labels, int(label), (float(x), float(y)))
 
-        self._hide_layers()
+        self._blindfold = Blindfold(self.session.viewer)
         window = ReviewWindow(cells, title_of(marker), make, self.window())
         self.dealing = window
         gate, reader = self._gate(marker), self._reader()
@@ -259,18 +260,12 @@ class ReviewPanel(StepWidget):
         window, self.dealing = self.dealing, None
         if window is None:
             return
-        for layer in self._hidden:
-            layer.visible = True
-        self._hidden = []
+        if self._blindfold is not None:
+            self._blindfold.take_off()
+            self._blindfold = None
         window.deleteLater()
         if not self.needs():
             self.show_results()
-
-    def _hide_layers(self) -> None:
-        """Hide what the viewer shows: a glimpse past the window would give the call away."""
-        self._hidden = [layer for layer in self.session.viewer.layers if layer.visible]
-        for layer in self._hidden:
-            layer.visible = False
 
     def close_work(self, seconds: float = 60.0) -> None:
         """Stop dealing, and whatever else is at work."""

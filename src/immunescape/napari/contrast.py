@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from immunescape.blocks import Block, iter_blocks, map_blocks
 from immunescape.panel import Panel
+from immunescape.report.contrast import contrast_limits
 from immunescape.slide import Slide
 
 __all__ = ["Limits", "common_limits", "contrast_limits", "sample_pixels", "slide_limits"]
@@ -20,11 +21,6 @@ _BLOCKS = 12
 _COARSEST = 4.0
 """Pixels are looked at where a cell is still several of them wide."""
 _OVERVIEW = 2048
-_ENOUGH = 200_000
-"""Pixels from which percentiles are taken; more are thinned."""
-_LIT_SHARE = 95.0
-_NOISES = 15.0
-_SIGMAS_TO_5_PERCENT = 1.645
 
 
 def slide_limits(slide: Slide, panel: Panel) -> Limits:
@@ -114,38 +110,3 @@ def _spread(blocks: Sequence[Block], order: npt.NDArray[Any]) -> list[Block]:
     """Take blocks from dark to bright, the bright half twice as closely."""
     places = np.linspace(0, 1, _BLOCKS) ** 0.6 * (len(order) - 1)
     return [blocks[order[k]] for k in np.unique(places.round().astype(int))]
-
-
-def contrast_limits(pixels: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Return where a stain is black and where it is at full colour.
-
-    Parameters
-    ----------
-    pixels
-        Numbers of one stain from one slide or several.
-
-    Returns
-    -------
-    tuple
-        The median of the unlit pixels, and the 95th percentile of the lit ones, those above
-        Otsu's threshold of the square roots. Full colour is at least 15 standard deviations of
-        the unlit pixels above black, judged by those darker than the median: a channel without
-        stain stays dark instead of showing its noise. The two always differ.
-    """
-    from skimage.filters import threshold_otsu
-
-    pixels = pixels[:: max(pixels.size // _ENOUGH, 1)]
-    pixels = pixels[np.isfinite(pixels)]
-    if not pixels.size:
-        return 0.0, 1.0
-    lowest = float(pixels.min())
-    capped = np.minimum(pixels, np.percentile(pixels, 99.9))
-    if float(capped.max()) <= lowest:
-        return lowest, lowest + 1.0
-    roots = np.sqrt(capped - lowest)
-    lit = roots > threshold_otsu(roots)
-    dark = pixels[~lit]
-    low = float(np.median(dark))
-    noise = (low - float(np.percentile(dark, 5))) / _SIGMAS_TO_5_PERCENT
-    high = max(float(np.percentile(pixels[lit], _LIT_SHARE)), low + _NOISES * noise)
-    return low, high if high > low else low + 1.0

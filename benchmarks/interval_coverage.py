@@ -20,20 +20,20 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from immunescape.results import REGION_NAMES
-from immunescape.simulate import PointParams, simulate_cells
-from immunescape.spatial import (
+from immunescape.intervals import (
     log_odds_ratio,
     poisson_interval,
     rate_ratio_interval,
     wilson_interval,
 )
-from immunescape.spatial.bootstrap import (
+from immunescape.intervals.bootstrap import (
     find_blocks,
     log_odds_interval,
     rate_ratio_interval_blocks,
     ratio_intervals,
 )
+from immunescape.results import REGION_NAMES
+from immunescape.simulate import PointParams, simulate_cells
 from immunescape.spatial.kinds import REGION_MEMBERS
 
 LEAST, MOST = 90.0, 99.0

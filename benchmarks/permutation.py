@@ -14,8 +14,8 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from immunescape.intervals import log_odds_ratio
 from immunescape.simulate import PointParams, simulate_cells
-from immunescape.spatial import log_odds_ratio
 from immunescape.spatial.permutation import permutation_p, relabelling_strata
 
 LEVEL, MOST = 0.05, 0.07

@@ -2,9 +2,10 @@ import doctest
 
 import pytest
 
-from immunescape.spatial import intervals, kinds, sensitivity, stains
+from immunescape.intervals import bootstrap, plain
+from immunescape.spatial import kinds, sensitivity, stains
 
-MODULES = [intervals, kinds, sensitivity, stains]
+MODULES = [bootstrap, plain, kinds, sensitivity, stains]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -3,14 +3,6 @@
 from immunescape.spatial.alternatives import Alternative
 from immunescape.spatial.contacts import ContactParams, Contacts, find_contacts
 from immunescape.spatial.density import DensityParams, band_table, region_table
-from immunescape.spatial.intervals import (
-    Interval,
-    LogOddsRatio,
-    log_odds_ratio,
-    poisson_interval,
-    rate_ratio_interval,
-    wilson_interval,
-)
 from immunescape.spatial.neighbours import (
     count_within,
     nearest_distance_um,
@@ -34,8 +26,6 @@ __all__ = [
     "ContactParams",
     "Contacts",
     "DensityParams",
-    "Interval",
-    "LogOddsRatio",
     "SensitivityParams",
     "SummaryParams",
     "add_contact_columns",
@@ -44,11 +34,8 @@ __all__ = [
     "control_positives",
     "count_within",
     "find_contacts",
-    "log_odds_ratio",
     "nearest_distance_um",
     "pairs_within",
-    "poisson_interval",
-    "rate_ratio_interval",
     "region_table",
     "sensitivity_table",
     "sensitivity_warnings",
@@ -57,5 +44,4 @@ __all__ = [
     "summarise",
     "touches_within",
     "unproven_stains",
-    "wilson_interval",
 ]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from immunescape.spatial.intervals import Interval, wilson_interval
+from immunescape.intervals.plain import Interval, wilson_interval
 from immunescape.spatial.review_cells import CALLS
 
 __all__ = [

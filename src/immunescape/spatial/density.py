@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from immunescape.cells import CellTable
+from immunescape.intervals.bootstrap import Blocks
 from immunescape.params import Between, Params
 from immunescape.results import BANDS_COLUMNS, REGION_NAMES, REGIONS_COLUMNS, RegionAreas
-from immunescape.spatial.bootstrap import Blocks
 from immunescape.spatial.kinds import (
     PDL1_MEMBERS,
     PDL1_STATUS,

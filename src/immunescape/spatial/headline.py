@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.cells import CellTable
+from immunescape.intervals.plain import log_odds_ratio
 from immunescape.results import REGION_NAMES
 from immunescape.spatial.induction import NO_P
-from immunescape.spatial.intervals import log_odds_ratio
 from immunescape.spatial.kinds import PHENOTYPES
 from immunescape.spatial.notes import edge_note, join, unread_note
 from immunescape.spatial.rows import Source, fraction_row

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.cells import CellTable
-from immunescape.results import REGION_NAMES, RegionAreas
-from immunescape.spatial.bootstrap import (
+from immunescape.intervals.bootstrap import (
     Blocks,
     find_blocks,
     log_odds_interval,
     rate_ratio_interval_blocks,
     ratio_intervals,
 )
+from immunescape.results import REGION_NAMES, RegionAreas
 from immunescape.spatial.kinds import REGION_MEMBERS, Kinds
 
 __all__ = ["Bounds", "Resampling", "density_bounds", "resampling_of", "subset"]

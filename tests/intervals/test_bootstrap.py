@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from immunescape.results import BLOCK_COLUMNS, BLOCK_UM, empty_table
-from immunescape.spatial import poisson_interval, rate_ratio_interval, wilson_interval
-from immunescape.spatial.bootstrap import (
+from immunescape.intervals import poisson_interval, rate_ratio_interval, wilson_interval
+from immunescape.intervals.bootstrap import (
     Blocks,
     find_blocks,
     log_odds_interval,
     rate_ratio_interval_blocks,
     ratio_intervals,
 )
-from immunescape.spatial.resampling import resampled_variance, residuals, spread_of
+from immunescape.intervals.resampling import resampled_variance, residuals, spread_of
+from immunescape.results import BLOCK_COLUMNS, BLOCK_UM, empty_table
 
 NONE = np.zeros(0, np.int64)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from immunescape.spatial import (
+from immunescape.intervals import (
     log_odds_ratio,
     poisson_interval,
     rate_ratio_interval,

@@ -1,0 +1,216 @@
+"""Figures of matplotlib as inline SVG: one drawing for a light page, a dark one and paper."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from immunescape.report.plots_style import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from immunescape.report.html.page import Table
+    from immunescape.report.plots import Bar
+
+__all__ = ["SCREEN", "Drawn", "Mark", "drawing", "inline_svg", "marks_of"]
+
+SCREEN = Look(ground="#fe01f7", ink="#01f702", soft="#01f703", plain="#01f704")
+"""Colours that stand for those of the page: `inline_svg` puts its variables in their place."""
+
+_VARIABLES = {
+    SCREEN.ground: "var(--ground)",
+    SCREEN.ink: "var(--ink)",
+    SCREEN.soft: "var(--soft)",
+    SCREEN.plain: "var(--plain)",
+}
+_FONT = re.compile(r"'DejaVu Sans'[^;]*")
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_SVG = "{http://www.w3.org/2000/svg}"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_PHOTO_PX = 40_000
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a chart that tells what it shows.
+
+    Parameters
+    ----------
+    axes
+        The axes it lies in.
+    box
+        Left, right, bottom, top in their data coordinates; cut at the edges of the axes.
+    text
+        What is told.
+    """
+
+    axes: "Axes"
+    box: tuple[float, float, float, float]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A figure, ready to be put into a page.
+
+    Parameters
+    ----------
+    svg
+        The drawing.
+    title
+        What it shows, in a few words.
+    caption
+        How to read it.
+    table
+        Its numbers; None where it shows none.
+    picture
+        Whether it is a picture of the slide rather than a chart.
+    """
+
+    svg: "Markup"
+    title: str
+    caption: str = ""
+    table: "Table | None" = None
+    picture: bool = False
+
+
+def marks_of(axes: "Axes", bars: "Iterable[Bar]") -> tuple[Mark, ...]:
+    """Return a mark for each bar of a chart."""
+    return tuple(Mark(axes, bar.box, bar.text) for bar in bars)
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw text as it stands: a dollar in the name of a marker starts no formula."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.fonttype": "none", "text.parse_math": False, "path.simplify": True}):
+        yield
+
+
+def inline_svg(
+    figure: "Figure", key: str, *, title: str, description: str = "", marks: Sequence[Mark] = ()
+) -> "Markup":
+    """Return a figure as SVG for the body of a page.
+
+    Parameters
+    ----------
+    figure
+        Drawn within `drawing`, in the colours of `SCREEN` where they follow the page.
+    key
+        Starts every id of the drawing; letters, digits and hyphens, once a page.
+    title, description
+        Told to who cannot see it.
+    marks
+        Places that tell their values.
+
+    Returns
+    -------
+    markupsafe.Markup
+        One ``svg`` element without scripts, links or ids of others. Opaque pictures in it are
+        JPEG, others PNG. The same figure gives the same text.
+    """
+    from markupsafe import Markup
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": key}):
+        figure.savefig(
+            buffer, format="svg", facecolor="none", dpi=72,
+            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
+        )  # fmt: skip
+    # what matplotlib itself just wrote
+    root = ET.fromstring(buffer.getvalue())  # noqa: S314
+    _clean(root, key)
+    width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("role", "img")
+    names = [f"{key}-title"] + ([f"{key}-desc"] if description else [])
+    root.set("aria-labelledby", " ".join(names))
+    for at, (tag, text) in enumerate((("title", title), ("desc", description))):
+        if text:
+            child = ET.Element(f"{_SVG}{tag}", {"id": f"{key}-{tag}"})
+            child.text = text
+            root.insert(at, child)
+    for mark in marks:
+        root.append(_rectangle(figure, mark, width, height))
+    for element in root.iter():  # an HTML parser knows the names without their space
+        element.tag = element.tag.removeprefix(_SVG)
+    root.set("xmlns", _SVG[1:-1])
+    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - escaped by the writer
+
+
+def _clean(root: ET.Element, key: str) -> None:
+    """Take away what a page has no use for, and make ids and colours those of the page."""
+    used = set()
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            used.update(_REFERENCE.findall(value))
+            if name.endswith("href") and value.startswith("#"):
+                used.add(value[1:])
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{_SVG}style", f"{_SVG}metadata") or not isinstance(child.tag, str):
+                parent.remove(child)
+    for element in root.iter():
+        own = element.attrib.pop("id", None)
+        if own in used:
+            element.set("id", f"{key}-{own}")
+        for name, value in list(element.attrib.items()):
+            if name.endswith("href"):
+                del element.attrib[name]
+                element.set("href", f"#{key}-{value[1:]}" if value[0] == "#" else _picture(value))
+                continue
+            value = _REFERENCE.sub(lambda m: f"url(#{key}-{m.group(1)})", value)
+            for sentinel, variable in _VARIABLES.items():
+                value = value.replace(sentinel, variable)
+            element.set(name, _FONT.sub("var(--font)", value))
+
+
+def _picture(uri: str) -> str:
+    """Return an embedded picture as JPEG where it is large and opaque; else as it was."""
+    from base64 import b64decode
+
+    import imagecodecs
+
+    from immunescape.report._drawings import data_uri
+
+    pixels: Any = imagecodecs.png_decode(b64decode(uri.partition(",")[2]))
+    opaque = pixels.ndim == 3 and (pixels.shape[2] == 3 or bool((pixels[..., 3] == 255).all()))
+    if not opaque or pixels.shape[0] * pixels.shape[1] < _PHOTO_PX:
+        return uri
+    return data_uri(pixels[..., :3])
+
+
+def _rectangle(figure: "Figure", mark: Mark, width: float, height: float) -> ET.Element:
+    """Return where a mark lies in the drawing, in its own units, y down."""
+    (x0, x1), (y0, y1) = mark.axes.get_xlim(), mark.axes.get_ylim()
+    left, right, bottom, top = mark.box
+    corners = [
+        (min(max(x, min(x0, x1)), max(x0, x1)), min(max(y, min(y0, y1)), max(y0, y1)))
+        for x, y in ((left, bottom), (right, top))
+    ]
+    shown = mark.axes.transData.transform(corners)
+    (ax, ay), (bx, by) = figure.transFigure.inverted().transform(shown)
+    rectangle = ET.Element(
+        f"{_SVG}rect",
+        {
+            "class": "mark",
+            "x": f"{min(ax, bx) * width:.2f}",
+            "y": f"{(1 - max(ay, by)) * height:.2f}",
+            "width": f"{abs(bx - ax) * width:.2f}",
+            "height": f"{abs(by - ay) * height:.2f}",
+            "data-tip": mark.text,
+        },
+    )
+    ET.SubElement(rectangle, f"{_SVG}title").text = mark.text
+    return rectangle

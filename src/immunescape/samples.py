@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -75,6 +75,9 @@ class SampleResult:
         What produced them.
     warnings
         What a reader of the numbers should know.
+    gates
+        ``shared``: the gates of the slide's patient or batch, the main result; ``slide``: gates
+        found on the slide alone. The same sample may stand in a list once under each.
     """
 
     sample: Sample
@@ -82,6 +85,7 @@ class SampleResult:
     tables: Mapping[str, pd.DataFrame]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    gates: Literal["shared", "slide"] = "shared"
 
 
 def timepoint_order(samples: Iterable[Sample]) -> tuple[str, ...]:

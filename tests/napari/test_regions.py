@@ -12,8 +12,8 @@ from qtpy.QtTest import QTest
 from immunescape.io import open_slide
 from immunescape.io.geojson import read_annotations
 from immunescape.margin.preview import INNER, OUTER
-from immunescape.napari.panels._regions_latest import Latest
-from immunescape.napari.panels._regions_margin import dashes
+from immunescape.napari.latest import Latest
+from immunescape.napari.panels._regions_margin_picture import dashes
 from immunescape.napari.panels._regions_pen import segments_of
 from immunescape.napari.region_layers import geometry_of
 from immunescape.napari.workbench import workbench_of

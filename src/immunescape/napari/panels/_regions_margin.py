@@ -3,9 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import shapely
-from napari.layers import Layer
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -19,10 +16,9 @@ from qtpy.QtWidgets import (
 )
 
 from immunescape.margin import GridMask, MarginParams, map_margin
-from immunescape.margin.preview import INNER, OUTER, MarginGround, margin_ground
-from immunescape.napari.colours import ROLE_COLOURS, rgba
-from immunescape.napari.panels._regions_latest import Latest
-from immunescape.napari.panels._regions_pen import segments_of
+from immunescape.margin.preview import MarginGround, margin_ground
+from immunescape.napari.latest import Latest
+from immunescape.napari.panels._regions_margin_picture import MarginPicture
 from immunescape.params import help_texts, limits
 
 if TYPE_CHECKING:
@@ -31,36 +27,12 @@ if TYPE_CHECKING:
     from immunescape.margin import MarginMap
     from immunescape.napari.session import Session
 
-__all__ = ["PRESETS_UM", "MarginBox", "dashes"]
+__all__ = ["PRESETS_UM", "MarginBox"]
 
 PRESETS_UM = {40: "ImmunoProfile", 100: "the usual width", 360: "MSKCC melanoma", 500: "TIL-WG"}
 
 _MOST_UM = 600
-_BANDS, _LINES, _DASHES = "Margin bands", "Margin lines", "Outline not counted"
 _UNKNOWN_CELLS = 4_000_000
-_MOST_DASHES = 4000
-
-
-def dashes(lines: "BaseGeometry", dash_um: float) -> npt.NDArray[np.float64]:
-    """Return lines as dashes with gaps of the same length.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(n, 2, 2)`` starts and steps in ``(y, x)``, as napari's Vectors take them. Of very long
-        lines dashes are longer, so that there are never more than 4000 or so.
-    """
-    dash = max(dash_um, float(lines.length) / (2 * _MOST_DASHES))
-    found = [np.zeros((0, 2, 2))]
-    for line in shapely.get_parts(lines):
-        begin = np.arange(0, line.length, 2 * dash)
-        ends = np.minimum(begin + dash, line.length)
-        start, stop = (
-            shapely.get_coordinates(shapely.line_interpolate_point(line, at))
-            for at in (begin, ends)
-        )
-        found.append(np.stack([start, stop - start], axis=1)[:, :, ::-1])
-    return np.concatenate(found)
 
 
 class MarginBox(QWidget):
@@ -77,13 +49,11 @@ class MarginBox(QWidget):
         self.session = session
         self.ground: MarginGround | None = None
         self.mapped: MarginMap | None = None
-        self._shown: dict[str, Any] = {}
+        self.picture = MarginPicture(session, self)
         self._find = Latest(_ground, self)
         self._find.returned.connect(self._found)
         self._count = Latest(_counted, self)
         self._count.returned.connect(self._counted)
-        self._edges = Latest(_edges, self)
-        self._edges.returned.connect(self._edged)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(60)
@@ -178,26 +148,22 @@ class MarginBox(QWidget):
 
     def set_line(self, width_um: float) -> None:
         """Draw lines in another width, since the picture was zoomed."""
-        for name in (_LINES, _DASHES):
-            if (layer := self._shown.get(name)) is not None:
-                layer.edge_width = width_um
+        self.picture.set_line(width_um)
 
     def clear(self) -> None:
         """Show no margin."""
-        for latest in (self._find, self._count, self._edges):
+        for latest in (self._find, self._count):
             latest.forget()
         self.ground = self.mapped = None
-        for layer in self._shown.values():
-            if layer in self.session.viewer.layers:
-                self.session.viewer.layers.remove(layer)
-        self._shown = {}
+        self.picture.clear()
         self._tell()
 
     def close_work(self, seconds: float = 60.0) -> None:
         """Wait for what is at work, before the window goes."""
         self._soon.stop()
-        for latest in (self._find, self._count, self._edges):
+        for latest in (self._find, self._count):
             latest.wait(seconds)
+        self.picture.close_work(seconds)
 
     def _ask(self) -> None:
         if self.session.slide is None or not self.isVisible():
@@ -228,80 +194,18 @@ class MarginBox(QWidget):
 
     def _found(self, ground: MarginGround) -> None:
         self.ground = ground
-        self._paint(lines=True)
+        self._paint()
 
     def _counted(self, mapped: "MarginMap") -> None:
         self.mapped = mapped
         self._tell()
 
-    # The picture
-
-    def _paint(self, *, lines: bool = False) -> None:
-        ground = self.ground
+    def _paint(self) -> None:
         self._tell()
-        if ground is None or not self.shows.isChecked():
-            for layer in self._shown.values():
-                layer.visible = False
-            return
-        layer = self._layer(_BANDS, "labels")
-        layer.data = ground.codes(self.width_um)
-        layer.scale = (ground.grid_um, ground.grid_um)
-        x, y = self.session.origin_um
-        layer.translate = (y + ground.grid_um / 2, x + ground.grid_um / 2)
-        layer.visible = True
-        self._edges.ask(ground, self.width_um)
-        if lines or _DASHES not in self._shown:
-            layer = self._layer(_DASHES, "vectors")
-            dash = max(max(ground.distance_um.shape) * ground.grid_um / 120, 3.0)
-            layer.data = dashes(ground.not_counted, dash)
-            layer.edge_width = self._line_um()
-        self._shown[_DASHES].visible = True
-
-    def _edged(self, told: tuple[MarginGround, "BaseGeometry"]) -> None:
-        ground, edges = told
-        if ground is not self.ground or not self.shows.isChecked():
-            return
-        layer = self._layer(_LINES, "vectors")
-        interface, ends = segments_of(ground.interface), segments_of(edges)
-        layer.data = np.concatenate([interface, ends])
-        colours = [rgba(ROLE_COLOURS["interface"])] * len(interface)
-        layer.edge_color = np.array([*colours, *[rgba("#ffffff", 0.8)] * len(ends)]).reshape(-1, 4)
-        layer.edge_width = self._line_um()
-        layer.visible = True
-
-    def _line_um(self) -> float:
-        return float(2.0 / max(self.session.viewer.scene.camera.zoom, 1e-9))
-
-    def _layer(self, name: str, kind: str) -> Any:
-        """Return one of our layers, made where it is not there; the active one stays."""
-        layers = self.session.viewer.layers
-        if (known := self._shown.get(name)) is not None and known in layers:
-            return known
-        meta: dict[str, Any] = {
-            "name": name,
-            "units": ("um", "um"),
-            "axis_labels": ("y", "x"),
-            "scale": (1.0, 1.0),
-            "translate": self.session.origin_um[::-1],
-        }
-        data: Any = np.zeros((0, 2, 2))
-        if kind == "labels":
-            data = np.zeros((2, 2), np.uint8)
-            meta["opacity"] = 0.35
-            meta["colormap"] = {
-                None: "transparent",
-                0: "transparent",
-                INNER: ROLE_COLOURS["inner_margin"],
-                OUTER: ROLE_COLOURS["outer_margin"],
-            }
+        if self.ground is None or not self.shows.isChecked():
+            self.picture.hide()
         else:
-            meta |= {"vector_style": "line", "edge_color": ROLE_COLOURS["analysed"]}
-        active = layers.selection.active
-        layer = Layer.create(data, meta, kind)
-        self._shown[name] = self.session.viewer.add_layer(layer)
-        if active is not None:
-            layers.selection.active = active
-        return layer
+            self.picture.show(self.ground, self.width_um)
 
     # In words
 
@@ -372,7 +276,3 @@ def _ground(tissue: Any, *rest: Any) -> MarginGround:
 
 def _counted(measured: Any, *rest: Any) -> "MarginMap":
     return map_margin(measured.counted_tissue(), *rest)
-
-
-def _edges(ground: MarginGround, width_um: float) -> tuple[MarginGround, "BaseGeometry"]:
-    return ground, ground.edges(width_um)

@@ -24,7 +24,7 @@ from immunescape.drawing import unite
 from immunescape.errors import ImmunescapeError
 from immunescape.io.output import atomic_path
 from immunescape.napari.colours import ROLE_COLOURS
-from immunescape.napari.panels._regions_latest import Latest
+from immunescape.napari.latest import Latest
 from immunescape.napari.panels._regions_pen import segments_of
 from immunescape.napari.step_widget import tell_error
 from immunescape.napari.view import go_to

@@ -8,12 +8,13 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 
 from immunescape.napari.history import History
+from immunescape.napari.latest import Latest
 from immunescape.napari.panels._cells_pointer import Pointer
 from immunescape.napari.panels._keys import KeyListener
 from immunescape.napari.panels.gates_cells import GateColours, label_at
 from immunescape.napari.panels.gates_face import GatesFace
 from immunescape.napari.panels.gates_plot import rounded
-from immunescape.napari.panels.gates_ready import Latest, Ready, readied
+from immunescape.napari.panels.gates_ready import Ready, readied
 from immunescape.napari.panels.gates_set import GatesSet
 from immunescape.napari.panels.gates_text import counts_text, gate_text, numbers_text, why_text
 from immunescape.napari.session import finish
@@ -57,8 +58,10 @@ class GatesPanel(StepWidget):
         self.history: History[GatesSet] = History(GatesSet())
         self._source: Finished | None = None
         self._slide: Any = None
-        self.latest = Latest(readied, self._wish, self._take, self._tell_busy)
         super().__init__(session, parent)
+        self.latest = Latest(readied, self, wish=self._wish)
+        self.latest.returned.connect(self._take)
+        self.latest.busy_changed.connect(self._tell_busy)
         self.face = GatesFace(session.viewer)
         self.body.addWidget(self.face)
         face = self.face

@@ -1,11 +1,8 @@
-"""One gate made ready to be moved, on another thread; the newest wish is what counts."""
+"""One gate made ready to be moved, for another thread."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from immunescape.napari.step_widget import tell_error
-from immunescape.napari.work import Work
 from immunescape.pipeline.live import LiveGates
 from immunescape.pipeline.live_follow import followed
 from immunescape.pipeline.live_values import GateValues, gate_values
@@ -14,7 +11,7 @@ if TYPE_CHECKING:
     from immunescape.pipeline.finished import Finished
     from immunescape.study import Study
 
-__all__ = ["Latest", "Ready", "readied"]
+__all__ = ["Ready", "readied"]
 
 Key = tuple[str, str]
 
@@ -75,64 +72,3 @@ def readied(
     live.prepare(*key)
     assert live.shares  # worked out here, so that the window finds it there
     return Ready(finished, start, live, key, gate_values(live, *key))
-
-
-class Latest:
-    """Calls a function on another thread whenever asked; of wishes that wait, only the newest.
-
-    Parameters
-    ----------
-    function
-        What to call.
-    wish
-        Returns its arguments when a call begins; None where there is nothing to do.
-    done
-        Called on the main thread with what came back.
-    tell
-        Called with whether work is under way.
-    """
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        wish: Callable[[], tuple[Any, ...] | None],
-        done: Callable[[Any], None],
-        tell: Callable[[bool], None],
-    ) -> None:
-        self._function, self._wish, self._done, self._tell = function, wish, done, tell
-        self._work: Work | None = None
-        self._again = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether work is under way."""
-        return self._work is not None
-
-    def ask(self) -> None:
-        """Begin, or begin anew once the work under way has ended."""
-        if self._work is not None:
-            self._again = True
-            return
-        self._again = False
-        arguments = self._wish()
-        if arguments is None:
-            return
-        work = Work(self._function, *arguments, tells=False)
-        work.returned.connect(self._done)
-        work.failed.connect(tell_error)
-        work.ended.connect(self._ended)
-        self._work = work
-        self._tell(True)
-        work.start()
-
-    def wait(self, seconds: float) -> None:
-        """Wait for the work under way, and begin nothing after it."""
-        self._again = False
-        if self._work is not None:
-            self._work.wait(seconds)
-
-    def _ended(self) -> None:
-        self._work = None
-        self._tell(False)
-        if self._again:
-            self.ask()

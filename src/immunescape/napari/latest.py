@@ -10,6 +10,8 @@ from immunescape.napari.work import Work
 
 __all__ = ["Latest"]
 
+Wish = Callable[[], tuple[Any, ...] | None]
+
 
 class Latest(QObject):
     """Calls a function on another thread; of requests that wait, the last one counts.
@@ -18,14 +20,29 @@ class Latest(QObject):
     ----------
     function
         What to call.
+    parent
+        With which it ends.
+    wish
+        Where the next call builds on what the last one brought: returns the arguments when a call
+        begins, None where there is nothing to do. Every answer is handed on then; without a wish,
+        arguments come with the request and outdated answers are passed over.
     """
 
     returned = Signal(object)
-    """What came back, on the main thread; that of a request which is outdated is passed over."""
+    """What came back, on the main thread."""
+    busy_changed = Signal(bool)
+    """Whether work is under way now."""
 
-    def __init__(self, function: Callable[..., Any], parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        parent: QObject | None = None,
+        *,
+        wish: Wish | None = None,
+    ) -> None:
         super().__init__(parent)
         self._function = function
+        self._wish = wish
         self._work: Work | None = None
         self._next: tuple[Any, ...] | None = None
         self._wanted = True
@@ -36,15 +53,19 @@ class Latest(QObject):
         return self._work is not None
 
     def ask(self, *arguments: Any) -> None:
-        """Ask for the function's answer to these arguments; what was asked before is outdated."""
+        """Ask for the function's answer, to these arguments or to those wished for then."""
         if self._work is not None:
-            self._next, self._wanted = arguments, False
+            self._next, self._wanted = arguments, self._wish is not None
+            return
+        found = arguments if self._wish is None else self._wish()
+        if found is None:
             return
         self._wanted = True
-        work = self._work = Work(self._function, *arguments, tells=False)
+        work = self._work = Work(self._function, *found, tells=False)
         work.returned.connect(self._give)
         work.failed.connect(self._fail)
         work.ended.connect(self._go_on)
+        self.busy_changed.emit(True)
         work.start()
 
     def forget(self) -> None:
@@ -67,6 +88,7 @@ class Latest(QObject):
 
     def _go_on(self) -> None:
         self._work = None
+        self.busy_changed.emit(False)
         if self._next is not None:
             arguments, self._next = self._next, None
             self.ask(*arguments)

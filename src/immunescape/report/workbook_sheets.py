@@ -1,0 +1,281 @@
+"""Sheets of a workbook: values, formats and widths; nothing in them can run."""
+
+import math
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from immunescape.io.output import atomic_path
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+
+__all__ = ["MOST_ROWS", "Formatted", "Sheet", "table_sheet", "write_workbook"]
+
+MOST_ROWS = 1_048_576
+"""Rows that a sheet can have, its header included."""
+_MOST_LETTERS = 32_767
+_RUNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_TIME = (1980, 1, 1, 0, 0, 0)
+_STAMP = b"1980-01-01T00:00:00Z"
+_STAMPED = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*(<)")
+_LOOKED_AT = 300
+_NARROW, _WIDE = 7.0, 60.0
+
+_BY_UNIT = {
+    "1": "0.000", "per_mm2": "#,##0.0", "mm2": "0.0000", "cells": "#,##0", "log_odds": "0.00",
+    "percent": "0.0", "per_100_tumour_cells": "0.0",
+}  # fmt: skip
+_IN_UNIT = frozenset((
+    "value", "ci_low", "ci_high", "gate_low_value", "gate_high_value", "main_value", "difference",
+    "from_value", "to_value",
+))  # fmt: skip
+_BY_COLUMN = {
+    "area_mm2": "0.0000", "tissue_mm2": "0.0000", "density_per_mm2": "#,##0.0",
+    "threshold": "0.0##", "gate_low": "0.0##", "gate_high": "0.0##", "severity": "0.00",
+    "median_area_um2": "0.0", "effect": "0.000", "mixed_effect": "0.000", "mixed_ci_low": "0.000",
+    "mixed_ci_high": "0.000", "p_value": "0.0000", "q_value": "0.0000",
+    "smallest_p_value": "0.0000000",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Formatted:
+    """A value that is shown in a way of its own.
+
+    Parameters
+    ----------
+    value
+        A number.
+    form
+        How a spreadsheet shows it.
+    """
+
+    value: Any
+    form: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sheet:
+    """One sheet.
+
+    Parameters
+    ----------
+    name
+        On its tab; at most 31 letters.
+    told
+        What it holds, for the list of sheets.
+    headers
+        One a column, with the unit.
+    rows
+        Values; a missing one leaves its cell empty.
+    formats
+        How numbers of a column are shown, by its place; others as they are.
+    still
+        How many columns stay in view when the sheet is moved sideways.
+    wrapped
+        Places of columns whose text breaks into lines.
+    filters
+        Whether columns have buttons to filter by.
+    """
+
+    name: str
+    told: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    formats: Mapping[int, str]
+    still: int = 0
+    wrapped: frozenset[int] = frozenset()
+    filters: bool = True
+
+
+def table_sheet(name: str, told: str, table: pd.DataFrame, *, still: int = 0) -> Sheet:
+    """Return a table of a result as a sheet; its columns keep their names.
+
+    Parameters
+    ----------
+    name, told, still
+        See `Sheet`.
+    table
+        Numbers whose unit stands in the column ``unit`` of their row are shown to fit it.
+    """
+    columns = [str(column) for column in table.columns]
+    formats = {i: _BY_COLUMN[c] for i, c in enumerate(columns) if c in _BY_COLUMN}
+    places = [i for i, c in enumerate(columns) if c in _IN_UNIT] if "unit" in columns else []
+    scaled = "effect_scale" in columns  # there an interval is one of the effect
+    places = [i for i in places if not (scaled and columns[i].startswith("ci_"))]
+    formats |= {i: "0.000" for i, c in enumerate(columns) if scaled and c in ("ci_low", "ci_high")}
+    unit = columns.index("unit") if "unit" in columns else 0
+    rows: list[list[Any]] = []
+    for values in table.itertuples(index=False, name=None):
+        row = list(values)
+        form = _BY_UNIT.get(str(row[unit]), "") if places else ""
+        if form:
+            for i in places:
+                row[i] = Formatted(row[i], form)
+        rows.append(row)
+    return Sheet(name=name, told=told, headers=columns, rows=rows, formats=formats, still=still)
+
+
+def write_workbook(path: Path, sheets: Iterable[Sheet], *, title: str) -> None:
+    """Write sheets as one workbook, whole or not at all.
+
+    Text stays text: what a spreadsheet would take for a formula is marked as quoted. Infinite
+    numbers are words. Text that is too long for a cell, and rows too many for a sheet, are cut,
+    and that is said in their place. The same sheets give the same bytes.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist.
+    sheets
+        In their order.
+    title
+        Title of the document.
+    """
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    book.properties.title = _text(title)
+    book.properties.creator = "immunescape"
+    for sheet in sheets:
+        _fill(book.create_sheet(sheet.name), sheet)
+    saved = BytesIO()
+    book.save(saved)
+    with atomic_path(path) as beside, zipfile.ZipFile(beside, "w") as target:
+        with zipfile.ZipFile(saved) as source:
+            for name in source.namelist():
+                data = source.read(name)
+                if name == "docProps/core.xml":
+                    data = _STAMPED.sub(rb"\g<1>" + _STAMP + rb"\g<2>", data)
+                entry = zipfile.ZipInfo(name, _TIME)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o600 << 16
+                target.writestr(entry, data)
+
+
+def _fill(target: "WriteOnlyWorksheet", sheet: Sheet) -> None:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment, Font, PatternFill
+    from openpyxl.utils import get_column_letter
+
+    for i, width in enumerate(_widths(sheet), start=1):
+        target.column_dimensions[get_column_letter(i)].width = width
+    target.freeze_panes = f"{get_column_letter(sheet.still + 1)}2"
+    target.page_setup.orientation = "landscape"
+    target.page_setup.paperSize = 9  # A4
+    target.page_setup.fitToHeight = 0
+    target.sheet_properties.pageSetUpPr = _fit_to_page()
+    target.print_title_rows = "1:1"
+    if sheet.filters and sheet.rows:
+        last = min(len(sheet.rows) + 1, MOST_ROWS)
+        target.auto_filter.ref = f"A1:{get_column_letter(len(sheet.headers))}{last}"
+    heads = []
+    for header in sheet.headers:
+        cell = _cell(WriteOnlyCell(target), header, "")
+        cell.font = Font(bold=True)
+        cell.fill = PatternFill("solid", fgColor="E3E8EE")
+        cell.alignment = Alignment(vertical="top", wrap_text=True)
+        heads.append(cell)
+    target.append(heads)
+    top, wrap = Alignment(vertical="top"), Alignment(vertical="top", wrap_text=True)
+    for row in _that_fit(sheet):
+        cells = []
+        for i, value in enumerate(row):
+            cell = _cell(WriteOnlyCell(target), value, sheet.formats.get(i, ""))
+            if sheet.wrapped:
+                cell.alignment = wrap if i in sheet.wrapped else top
+            cells.append(cell)
+        target.append(cells)
+
+
+def _that_fit(sheet: Sheet) -> Iterable[Sequence[Any]]:
+    """Return the rows that a sheet has room for; where some are left out a last one says so."""
+    room = MOST_ROWS - 1
+    if len(sheet.rows) <= room:
+        return sheet.rows
+    kept = room - 1
+    said = f"{len(sheet.rows) - kept} more rows do not fit into a sheet; the CSV file holds all"
+    return (*sheet.rows[:kept], (said,))
+
+
+def _fit_to_page() -> Any:
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    return PageSetupProperties(fitToPage=True)
+
+
+def _cell(cell: Any, value: Any, form: str) -> Any:
+    """Give a cell its value: a number, a truth or text that is never more than text."""
+    if isinstance(value, Formatted):
+        value, form = value.value, value.form
+    value = _plain(value)
+    if isinstance(value, str):
+        text = _text(value)
+        if text:
+            cell.value = text
+            cell.data_type = "s"
+            cell.quotePrefix = text.lstrip(" ").startswith(_RUNS)
+    elif value is not None:
+        cell.value = value
+        if form and not isinstance(value, bool):
+            cell.number_format = form
+    return cell
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    """Return a value as a spreadsheet knows it; None for a missing one."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        if math.isnan(number):
+            return None
+        if math.isinf(number):
+            return "infinite" if number > 0 else "minus infinite"
+        return int(number) if number.is_integer() and abs(number) < 2**53 else number
+    return str(value)
+
+
+def _text(text: str) -> str:
+    """Return text as a cell can hold it."""
+    text = _NOT_XML.sub("\ufffd", text)
+    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 1] + "…"
+
+
+def _widths(sheet: Sheet) -> list[float]:
+    """Return the width of each column, in letters, from its header and first rows."""
+    widths = []
+    for i, header in enumerate(sheet.headers):
+        longest = max((len(word) for word in header.split()), default=0) + 3.0
+        for row in sheet.rows[:_LOOKED_AT]:
+            longest = max(longest, _letters(row[i], sheet.formats.get(i, "")) + 1.5)
+        widths.append(min(max(longest, _NARROW), _WIDE))
+    return widths
+
+
+def _letters(value: Any, form: str) -> int:
+    """Return how many letters a value takes."""
+    if isinstance(value, Formatted):
+        value, form = value.value, value.form
+    value = _plain(value)
+    if value is None:
+        return 0
+    if isinstance(value, str):
+        return max(len(line) for line in (value.splitlines() or [""]))
+    if not form or isinstance(value, bool):
+        return len(f"{value:.10g}") if not isinstance(value, bool) else 5
+    places = len(form.partition(".")[2])
+    return len(f"{value:,.{places}f}") + form.count("%")

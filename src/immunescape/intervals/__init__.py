@@ -18,10 +18,11 @@ from immunescape.intervals.plain import (
     rate_ratio_interval,
     wilson_interval,
 )
-from immunescape.intervals.resampling import Blocks, find_blocks
+from immunescape.intervals.resampling import REGION_MEMBERS, Blocks, find_blocks
 
 __all__ = [
     "LEAST_BLOCKS",
+    "REGION_MEMBERS",
     "BlockIntervals",
     "Blocks",
     "Interval",

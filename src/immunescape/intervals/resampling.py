@@ -12,10 +12,32 @@ from scipy import sparse, special
 
 from immunescape.results import BLOCK_UM, REGION_NAMES
 
-__all__ = ["Blocks", "Spread", "find_blocks", "resampled_variance", "residuals", "spread_of"]
+__all__ = [
+    "REGION_MEMBERS",
+    "Blocks",
+    "Spread",
+    "find_blocks",
+    "resampled_variance",
+    "residuals",
+    "spread_of",
+]
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+
+REGION_MEMBERS = np.array(
+    [
+        [1, 0, 0, 0, 0],
+        [0, 1, 0, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0, 0, 0, 1, 0],
+        [0, 1, 1, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 0],
+    ],
+    np.int64,
+)
+"""Rows of ``REGION_NAMES``, columns the four disjoint regions and ``excluded``."""
 
 _WINDOWS = (2, 4)
 """Edges of the windows that are drawn, in blocks."""

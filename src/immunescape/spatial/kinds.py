@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from immunescape.cells import CellTable
+from immunescape.intervals.resampling import REGION_MEMBERS
 from immunescape.panel import TITLES
 from immunescape.results import PHENOTYPES, REGION_NAMES
 from immunescape.spatial.notes import join
@@ -33,19 +34,6 @@ PHENOTYPE_MEMBERS = np.vstack([np.ones((1, 4), np.int64), np.eye(4, dtype=np.int
 """Rows ``any`` and the four phenotypes, columns the phenotype codes they hold."""
 PDL1_MEMBERS = np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1]], np.int64)
 """Rows of ``PDL1_STATUS``, columns missing, positive, negative."""
-REGION_MEMBERS = np.array(
-    [
-        [1, 0, 0, 0, 0],
-        [0, 1, 0, 0, 0],
-        [0, 0, 1, 0, 0],
-        [0, 0, 0, 1, 0],
-        [0, 1, 1, 0, 0],
-        [1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 0],
-    ],
-    np.int64,
-)
-"""Rows of ``REGION_NAMES``, columns the four disjoint regions and ``excluded``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,10 +108,11 @@ COMPARISONS_COLUMNS = (
 )  # fmt: skip
 """One row a metric and step between timepoints, over all patients or a group of them."""
 PATTERNS_COLUMNS = (
-    "level", "patient", "timepoint", "sample_id", "gates", "pattern", "words", "holds",
+    "level", "patient", "timepoint", "sample_id", "gates", "axis", "pattern", "words", "holds",
     "evidence_for", "evidence_against", "rule", "otherwise", "evaluable", "reason",
 )  # fmt: skip
-"""One row a slide or patient and pattern; ``otherwise`` names what other thresholds would say."""
+"""One row a slide or patient and pattern; ``axis`` is ``t_cells``, ``pdl1`` or ``course``,
+``otherwise`` names what other thresholds would say."""
 FAILURES_COLUMNS = ("sample_id", "patient", "step", "error", "remedy", "attempts", "log")
 METRICS = (
     "pdl1_negative_fraction_touching_cd8",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from immunescape.cells import CellTable
@@ -11,6 +13,7 @@ from immunescape.regions import Regions
 
 __all__ = [
     "BANDS_COLUMNS",
+    "BLOCKS_COLUMNS",
     "BLOCK_COLUMNS",
     "BLOCK_UM",
     "COHORT_COLUMNS",
@@ -30,6 +33,7 @@ __all__ = [
     "SPECIMENS_COLUMNS",
     "SUMMARY_COLUMNS",
     "Failed",
+    "Picture",
     "RegionAreas",
     "SlideResult",
     "empty_table",
@@ -82,31 +86,44 @@ BLOCK_COLUMNS = ("row", "column", "region", "from_um", "area_mm2")
 """Area of each square block of the slide by region and band; see `RegionAreas.by_block`."""
 BLOCK_UM = 100.0
 """Edge of the square blocks that spatial intervals resample, in µm; anchored at the origin."""
+BLOCKS_COLUMNS = (
+    "row", "column", "region", "area_mm2", "cd8_t", "unknown",
+    "tumour_touching_positive", "tumour_touching_negative", "tumour_touching_missing",
+    "tumour_apart_positive", "tumour_apart_negative", "tumour_apart_missing",
+    "other_touching_positive", "other_touching_negative", "other_touching_missing",
+    "other_apart_positive", "other_apart_negative", "other_apart_missing",
+)  # fmt: skip
+"""One row each block of the slide and disjoint region in it: its tissue, its CD8 T cells, its
+unknown cells, and the tumour and other cells by whether they touch a CD8 T cell and by PD-L1.
+Empty where a marker is missing."""
 _SAMPLE = ("sample_id", "patient", "timepoint", "specimen", "lesion", "site", "batch", "day")
 COHORT_COLUMNS = (*_SAMPLE, "gates", *SUMMARY_COLUMNS)
 """The summaries of all slides; ``gates`` is ``shared`` or ``slide``. Further columns of the sheet
 follow."""
 SPECIMENS_COLUMNS = (
     "patient", "timepoint", "specimen", "lesion", "site", "batch", "day", "gates", "tumour_source",
-    "n_slides", "n_cells", "metric", "phenotype", "region", "value", "unit", "numerator",
-    "denominator", "ci_low", "ci_high", "ci_method", "evaluable", "reason",
+    "n_slides", "n_cells", "metric", "phenotype", "region", "statistic", "value", "unit",
+    "numerator", "denominator", "ci_low", "ci_high", "ci_method", "evaluable", "reason",
 )  # fmt: skip
-"""One row a specimen and metric: counts and areas of its slides are summed before dividing."""
+"""One row a specimen and metric: counts and areas of its slides are summed before dividing.
+``statistic`` is the marker of a ratio of membrane to cytoplasm, empty elsewhere."""
 PATIENTS_COLUMNS = (
     "patient", "lesion", "from_timepoint", "to_timepoint", "gates", "metric", "phenotype",
-    "region", "from_value", "to_value", "unit", "effect", "effect_scale", "ci_low", "ci_high",
-    "ci_method", "n_slides", "n_cells", "flags", "evaluable", "reason",
+    "region", "statistic", "from_value", "to_value", "unit", "effect", "effect_scale", "ci_low",
+    "ci_high", "ci_method", "n_slides", "n_cells", "flags", "evaluable", "reason",
 )  # fmt: skip
 """One row a patient, metric and step from one timepoint to another; the interval is that of
 chance within these slides only."""
 COMPARISONS_COLUMNS = (
-    "from_timepoint", "to_timepoint", "group_column", "group", "subset", "gates", "metric",
-    "phenotype", "region", "n_patients", "n_slides", "n_cells", "effect", "effect_scale",
+    "from_timepoint", "to_timepoint", "group_column", "group", "subset", "gates", "family",
+    "metric", "phenotype", "region", "statistic", "n_patients", "n_slides", "n_cells", "effect",
+    "effect_scale",
     "ci_low", "ci_high", "ci_method", "mixed_effect", "mixed_ci_low", "mixed_ci_high",
     "mixed_note", "p_value", "p_method", "smallest_p_value", "q_value", "flags", "evaluable",
     "reason",
 )  # fmt: skip
-"""One row a metric and step between timepoints, over all patients or a group of them."""
+"""One row a metric and step between timepoints, over all patients or a group of them; ``family``
+is ``main`` or ``further``, and q counts the tests of one family."""
 PATTERNS_COLUMNS = (
     "level", "patient", "timepoint", "sample_id", "gates", "axis", "pattern", "words", "holds",
     "evidence_for", "evidence_against", "rule", "otherwise", "evaluable", "reason",
@@ -179,6 +196,35 @@ class RegionAreas:
 
 
 @dataclass(frozen=True, eq=False)
+class Picture:
+    """Part of a slide in memory, in the slide's own units, to be shown at any contrast.
+
+    Parameters
+    ----------
+    pixels
+        ``(c, y, x)``, in the type of the slide.
+    channels
+        Name of each channel, as the slide gives it.
+    pixel_size_um
+        Edge of a pixel, which may stand for several of the slide.
+    x_um, y_um
+        Where its upper left corner lies on the slide.
+    """
+
+    pixels: npt.NDArray[np.generic]
+    channels: tuple[str, ...]
+    pixel_size_um: float
+    x_um: float = 0.0
+    y_um: float = 0.0
+
+    @property
+    def extent_um(self) -> tuple[float, float, float, float]:
+        """Left, right, top, bottom on the slide."""
+        height, width = (n * self.pixel_size_um for n in self.pixels.shape[1:])
+        return self.x_um, self.x_um + width, self.y_um, self.y_um + height
+
+
+@dataclass(frozen=True, eq=False)
 class SlideResult:
     """Everything computed for one slide.
 
@@ -199,6 +245,9 @@ class SlideResult:
         What a reader of the numbers should know.
     pages
         Text of pages to look at, by file name; those that an earlier run wrote are left out.
+    pictures
+        The slide in small, and a part of it, by name: see ``pipeline.pictures``; empty where
+        the slide itself was not at hand.
     """
 
     name: str
@@ -208,6 +257,7 @@ class SlideResult:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     pages: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

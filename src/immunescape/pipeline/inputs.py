@@ -107,7 +107,9 @@ class Opened:
         return self.given.edits
 
 
-def open_inputs(inputs: Inputs, study: Study, out: Path | None = None) -> Opened:
+def open_inputs(
+    inputs: Inputs, study: Study, out: Path | None = None, name: str = ""
+) -> Opened:  # fmt: skip
     """Open every input of a run, so that whatever is wrong is said before any work starts.
 
     Parameters
@@ -116,6 +118,8 @@ def open_inputs(inputs: Inputs, study: Study, out: Path | None = None) -> Opened
         The files, and how they are read.
     out
         Folder that holds one folder a slide; corrections may lie there.
+    name
+        Name of that folder, where it is not the slide's.
 
     Raises
     ------
@@ -130,7 +134,7 @@ def open_inputs(inputs: Inputs, study: Study, out: Path | None = None) -> Opened
         scene=options.scene,
     )
     slide_file = _hashed("slide", inputs.slide)
-    folder = None if out is None else out / check_folder_name(slide.name)
+    folder = None if out is None else out / check_folder_name(name or slide.name)
     inputs, warnings, named_edits = _with_named_by_study(inputs, study, slide_file)
     given, edits_warnings = find_edits(
         inputs.edits, named_edits, folder, _places(inputs), slide_file.sha256

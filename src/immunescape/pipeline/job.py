@@ -44,11 +44,11 @@ class Job:
         return dataclasses.replace(self, study=study, keys=_keys(opened, study))
 
 
-def open_job(inputs: Inputs, out: Path, study: "Study") -> Job:
-    """Open the files of a slide and name its folder; nothing is written."""
+def open_job(inputs: Inputs, out: Path, study: "Study", name: str = "") -> Job:
+    """Open the files of a slide and name its folder, after the slide or as told; write nothing."""
     study = with_model_found(inputs, study)
-    opened = open_inputs(inputs, study, out)
-    folder = out / check_folder_name(opened.slide.name)
+    opened = open_inputs(inputs, study, out, name)
+    folder = out / check_folder_name(name or opened.slide.name)
     return Job(inputs, study, opened, folder, _keys(opened, study))
 
 

@@ -14,6 +14,7 @@ from immunescape.pipeline.analysis import analyse
 from immunescape.pipeline.calling import ToCall, with_gates
 from immunescape.pipeline.corrections import Unedited
 from immunescape.pipeline.given import CORRECTIONS, REPLACED
+from immunescape.pipeline.grouped import to_call, unedited_of
 from immunescape.pipeline.inputs import Inputs, with_model_found
 from immunescape.pipeline.inspection import inspected
 from immunescape.pipeline.job import Job, open_job
@@ -22,12 +23,11 @@ from immunescape.pipeline.measured import Labelled, Measured, measure_labelled
 from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, write_outputs
 from immunescape.pipeline.provenance import Recorder, provenance_of
 from immunescape.pipeline.shared import Shared, call_together
-from immunescape.pipeline.stages import Earlier, earlier_result
+from immunescape.pipeline.stages import earlier_result
 from immunescape.pipeline.sweep import Sweep, check_swept, sweep_table
 from immunescape.pipeline.takeover import (
     measured_before,
     taken_over,
-    unedited_before,
     without_tables,
 )
 from immunescape.pipeline.touching import Touching
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from immunescape.results import SlideResult
     from immunescape.study import Study
 
-__all__ = ["run_pooled", "run_slide"]
+__all__ = ["run_job", "run_pooled", "run_slide"]
 
 
 def run_slide(
@@ -88,7 +88,7 @@ def run_slide(
         check_swept(sweeps, job.opened.panel, job.opened.slide.name)
     opened = dataclasses.replace(job.opened, warnings=(*notes, *job.opened.warnings))
     job = dataclasses.replace(job, opened=opened)
-    return _run(job, recorder, csv=csv, overwrite=overwrite, sweeps=sweeps, progress=progress)
+    return run_job(job, recorder, csv=csv, overwrite=overwrite, sweeps=sweeps, progress=progress)
 
 
 def run_pooled(
@@ -140,26 +140,15 @@ def run_pooled(
             )
     alone = without_tables(study)
     for job, recorder in zip(jobs, recorders, strict=True):
-        _run(job, recorder, csv=csv, overwrite=overwrite, progress=progress, quick=alone)
-    slides = []
-    for job in jobs:
-        earlier = earlier_result(job.folder)
-        assert earlier is not None
-        opened = job.opened
-        measured = measured_before(job.folder, opened, earlier, job.study)
-        slides.append(
-            ToCall.of(
-                measured, opened.annotations, opened.calls, opened.edits.of_calls,
-                _unedited(job, earlier),
-            )
-        )  # fmt: skip
+        run_job(job, recorder, csv=csv, overwrite=overwrite, progress=progress, quick=alone)
+    slides = [to_call(job) for job in jobs]
     return tuple(
-        _run(job, recorder, csv=csv, progress=progress, shared=shared)
+        run_job(job, recorder, csv=csv, progress=progress, shared=shared)
         for job, recorder, shared in zip(jobs, recorders, call_together(slides, study), strict=True)
     )
 
 
-def _run(
+def run_job(
     job: Job,
     recorder: Recorder,
     *,
@@ -170,7 +159,22 @@ def _run(
     quick: "Study | None" = None,
     progress: Progress = silent,
 ) -> "SlideResult":
-    """Take a job from where an earlier result left it; ``quick`` is a study for the tables."""
+    """Take a job from where an earlier result left it.
+
+    Parameters
+    ----------
+    job
+        The slide, opened.
+    recorder
+        Told what each step costs.
+    csv, overwrite, sweeps, progress
+        As for `run_slide`.
+    shared
+        Calls that it made together with other slides. Where a parameter is varied these gates
+        stay, but for one that is varied itself.
+    quick
+        A study for the tables, where they will be made again.
+    """
     opened, folder, study, keys = job.opened, job.folder, job.study, job.keys
     slide = opened.slide
     earlier = None if overwrite else earlier_result(folder)
@@ -187,6 +191,8 @@ def _run(
         measured: Measured, touching: Touching, by: "Study", unedited: Unedited | None = None
     ) -> "SlideResult":
         together = shared
+        if shared is not None and by is not (quick or study):
+            by, together = with_gates(by, shared.called.gates), None
         if together is None:
             key = job.with_study(by).keys.gates
             unproposed = dataclasses.replace(measured, exclude_proposed=by.quality.exclude)
@@ -234,7 +240,7 @@ def _run(
         recorder.reuse("measure")
         with taken_over(folder):
             measured = measured_before(folder, opened, earlier, study)
-            unedited = _unedited(job, earlier)
+            unedited = unedited_of(job, earlier)
             store = LabelStore.open(folder / STORE)
             touching = Touching.kept(store, keys.contacts, measured, study)
             if touching is not None:
@@ -255,14 +261,6 @@ def _run(
         write_outputs(stage, result, kept, slide.pixel_size_um, csv=csv)
         opened.given.put(folder, stage)
     return result
-
-
-def _unedited(job: Job, earlier: Earlier) -> Unedited | None:
-    """Return the slide before its labels were corrected, where an earlier result corrected them."""
-    if not earlier.unedited:
-        return None
-    key = job.keys.unedited_contacts
-    return unedited_before(job.folder, job.opened, earlier, job.study, key)
 
 
 def _swept(

@@ -4,6 +4,7 @@ __all__ = [
     "AnnotationError",
     "CallsError",
     "ChannelNamesError",
+    "ClusterError",
     "ControlError",
     "EditsError",
     "ImmunescapeError",
@@ -14,6 +15,7 @@ __all__ = [
     "ParameterError",
     "PixelSizeError",
     "SceneError",
+    "SheetError",
     "SlideError",
     "StudyError",
 ]
@@ -89,3 +91,28 @@ class ModelError(ImmunescapeError, RuntimeError):
 
 class OutputError(ImmunescapeError, OSError):
     """An output folder that cannot be written, or holds something else."""
+
+
+class SheetError(ImmunescapeError, ValueError):
+    """A sample sheet that cannot be used: all that is wrong with it, at once.
+
+    Parameters
+    ----------
+    name
+        The sheet, without its folder.
+    problems
+        One line each, with the line of the sheet where it has one.
+    """
+
+    def __init__(self, name: str, problems: tuple[str, ...]) -> None:
+        self.name, self.problems = name, problems
+        count = len(problems)
+        text = f"{name} has {count} problem{'' if count == 1 else 's'}; nothing was run"
+        super().__init__("\n".join((text, *(f"  {problem}" for problem in problems))))
+
+    def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...]]]:
+        return type(self), (self.name, self.problems)
+
+
+class ClusterError(ImmunescapeError, RuntimeError):
+    """Worker processes that cannot be reached or started."""

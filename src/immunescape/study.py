@@ -27,6 +27,7 @@ __all__ = [
     "Input",
     "SlideOptions",
     "Study",
+    "override_study",
     "read_study",
     "structure_step",
     "study_toml",
@@ -195,6 +196,38 @@ def read_study(path: Path) -> Study:
         If the file is absent, is not TOML, or holds a key or a value that means nothing here;
         the message names it.
     """
+    return _structured(path, _loaded(path))
+
+
+def override_study(base: Study, path: Path) -> Study:
+    """Return a study with what a file says of it; what the file leaves out stays.
+
+    Parameters
+    ----------
+    base
+        What many slides have in common.
+    path
+        Study file of one of them. Its parameters go before those of the base one by one; its
+        gates are added and go before; its panel, rules and inputs replace those of the base.
+
+    Raises
+    ------
+    StudyError
+        As `read_study`.
+    """
+    own = _loaded(path)
+    data = _converter().unstructure(base)
+    for key, value in own.items():
+        if key == "gate":
+            data[key] = [*data[key], *value] if isinstance(value, list) else value
+        elif isinstance(value, dict) and isinstance(data.get(key), dict):
+            data[key] = data[key] | value
+        else:
+            data[key] = value
+    return _structured(path, data)
+
+
+def _loaded(path: Path) -> dict[str, Any]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -209,6 +242,10 @@ def read_study(path: Path) -> Study:
         raise StudyError(
             f"{path.name} has format {version}; this version of immunescape reads {_FORMAT}"
         )
+    return data
+
+
+def _structured(path: Path, data: dict[str, Any]) -> Study:
     try:
         return _converter().structure(data, Study)
     except Exception as error:

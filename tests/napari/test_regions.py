@@ -301,12 +301,18 @@ def test_margin_and_proposals_of_a_result(
     assert session.study.margin.width_um == 100
     QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, grip)
     assert session.study.margin.width_um == margin.width_um != 100
+    qtbot.waitUntil(lambda: not margin.busy, timeout=60_000)
+    ground = margin.ground
     qtbot.mouseClick(margin.presets[40], Qt.MouseButton.LeftButton)
     assert session.study.margin.width_um == 40
     qtbot.waitUntil(lambda: margin.mapped is not None, timeout=60_000)
     exact = session.finished.mapped(40.0).areas.areas_mm2
     assert margin.mapped.areas.areas_mm2["inner_margin"] == exact["inner_margin"]
     assert f"Inner margin {exact['inner_margin']:.3f} mm²" in margin.text.text()
+    qtbot.waitUntil(lambda: not margin.busy, timeout=60_000)
+    # another width alone has the same ground: it was not looked for anew
+    assert margin.ground is ground and "Counting" not in margin.text.text()
+    assert margin.text.height() >= margin.text.heightForWidth(margin.text.width())
 
     # the tumour of the cells becomes a drawn one
     qtbot.mouseClick(panel.files["Tumour from cells"], Qt.MouseButton.LeftButton)

@@ -1,5 +1,6 @@
 """The margin while its width is set: bands that follow the slider, and what of it is counted."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from immunescape.margin import GridMask, MarginParams, map_margin
 from immunescape.margin.preview import MarginGround, margin_ground
 from immunescape.napari.latest import Latest
 from immunescape.napari.panels._regions_margin_picture import MarginPicture
+from immunescape.napari.panels._regions_margin_words import margin_words
+from immunescape.napari.text import WrappedText
 from immunescape.params import help_texts, limits
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ class MarginBox(QWidget):
         self.ground: MarginGround | None = None
         self.mapped: MarginMap | None = None
         self.picture = MarginPicture(session, self)
+        self._asked: Any = None  # what the ground was asked for
+        self._counting: Any = None  # and the areas
         self._find = Latest(_ground, self)
         self._find.returned.connect(self._found)
         self._count = Latest(_counted, self)
@@ -69,8 +74,7 @@ class MarginBox(QWidget):
         )
         self.shows.toggled.connect(self.follow)
         outer.addWidget(self.shows)
-        self.text = QLabel()
-        self.text.setWordWrap(True)
+        self.text = WrappedText()
         outer.addWidget(self.text)
         self._tell()
 
@@ -117,7 +121,7 @@ class MarginBox(QWidget):
     def set_width(self, width_um: float) -> None:
         """Set the width in the study, and have the areas counted."""
         self._show_width(width_um)
-        self.session.set_step("margin", MarginParams(**_with(self.session, width_um)))
+        self.session.set_step("margin", _at(self.session.study.margin, width_um))
         self._paint()
         self._ask_count()
 
@@ -127,7 +131,8 @@ class MarginBox(QWidget):
             self.set_width(float(value))
             return
         self._show_width(float(value))
-        self.mapped = None
+        self._count.forget()
+        self.mapped = self._counting = None
         self._paint()
 
     def _show_width(self, width_um: float) -> None:
@@ -154,9 +159,14 @@ class MarginBox(QWidget):
         """Show no margin."""
         for latest in (self._find, self._count):
             latest.forget()
-        self.ground = self.mapped = None
+        self.ground = self.mapped = self._asked = self._counting = None
         self.picture.clear()
         self._tell()
+
+    @property
+    def busy(self) -> bool:
+        """Whether margin or areas are looked for."""
+        return self._soon.isActive() or self._find.busy or self._count.busy
 
     def close_work(self, seconds: float = 60.0) -> None:
         """Wait for what is at work, before the window goes."""
@@ -173,23 +183,31 @@ class MarginBox(QWidget):
             self.clear()
             return
         drawing, study = self.session.drawing.state, self.session.study
-        tissue = _tissue(self.session)
-        self._find.ask(tissue, drawing, tumour, study.slide.site, study.margin)
+        finished = self.session.finished
+        of = finished.measured if finished is not None else self.session.slide
+        asked = _Same((of, drawing, tumour), (study.slide.site, _at(study.margin, None)))
+        if asked != self._asked:  # another width alone has the same ground
+            self._asked = asked
+            self._find.ask(_tissue(self.session), drawing, tumour, study.slide.site, study.margin)
+        elif self.ground is not None:
+            self._paint()
         self._ask_count()
 
     def _ask_count(self) -> None:
-        self.mapped = None
         finished, tumour = self.session.finished, _tumour(self.session)
         if finished is None or tumour.is_empty or not self.isVisible():
+            self.mapped = self._counting = None
             self._count.forget()
             self._tell()
             return
-        study = self.session.study
-        source = "imported" if self.session.drawing.state.get("tumour") is tumour else "derived"
-        self._count.ask(
-            finished.measured, self.session.drawing.state, tumour, source, study.slide.site,
-            study.margin,
-        )  # fmt: skip
+        study, drawing = self.session.study, self.session.drawing.state
+        asked = _Same((finished.measured, drawing, tumour), (study.slide.site, study.margin))
+        if asked == self._counting:
+            self._tell()
+            return
+        self.mapped, self._counting = None, asked
+        source = "imported" if drawing.get("tumour") is tumour else "derived"
+        self._count.ask(finished.measured, drawing, tumour, source, study.slide.site, study.margin)
         self._tell()
 
     def _found(self, ground: MarginGround) -> None:
@@ -211,43 +229,37 @@ class MarginBox(QWidget):
 
     def _tell(self) -> None:
         self.text.setText(self._words())
-        # a label in a scrolled box is not given more lines by itself
-        self.text.setMinimumHeight(max(self.text.heightForWidth(self.text.width()), 0))
 
     def _words(self) -> str:
         if self.session.slide is None or _tumour(self.session).is_empty:
             return "Draw the tumour, or take it from the cells: its margin is shown here."
         if self.ground is None:
             return "Looking for the margin …"
-        ground, width = self.ground, self.width_um
-        if ground.interface.is_empty:
-            return "The tumour has no margin within the analysed tissue."
-        words = [f"Margin of {width:g} µm on each side, {ground.length_mm:.2f} mm long."]
-        rest = float(ground.not_counted.length) / 1e3
-        at_frame = min(ground.at_frame_um / 1e3, rest)
-        if at_frame >= 0.005:
-            words.append(f"{at_frame:.2f} mm of the outline lies at the frame: not counted.")
-        if rest - at_frame >= 0.005:
-            words.append(
-                f"{rest - at_frame:.2f} mm lies at glass or at what was left out: not counted."
-            )
-        if self.mapped is not None:
-            areas = self.mapped.areas.areas_mm2
-            words.append(
-                f"Inner margin {areas['inner_margin']:.3f} mm², outer margin "
-                f"{areas['outer_margin']:.3f} mm², centre {areas['centre']:.3f} mm²."
-            )
-        elif self.session.finished is None:
-            words.append("Areas follow once the slide is measured: tissue is not known yet.")
-        else:
-            words.append("Counting areas …")
-        return " ".join(words)
+        measured = self.session.finished is not None
+        return margin_words(self.ground, self.width_um, self.mapped, measured=measured)
 
 
-def _with(session: "Session", width_um: float) -> dict[str, Any]:
-    import dataclasses
+class _Same:
+    """What something was asked for: the very same objects, and equal values."""
 
-    return {**dataclasses.asdict(session.study.margin), "width_um": width_um}
+    def __init__(self, objects: tuple[Any, ...], values: tuple[Any, ...]) -> None:
+        self._objects, self._values = objects, values
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Same)
+            and all(a is b for a, b in zip(self._objects, other._objects, strict=True))
+            and self._values == other._values
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _at(params: MarginParams, width_um: float | None) -> MarginParams:
+    """Return the parameters at another width; the usual one where there is none."""
+    if width_um is None:
+        width_um = MarginParams().width_um
+    return dataclasses.replace(params, width_um=width_um)
 
 
 def _tumour(session: "Session") -> "BaseGeometry":

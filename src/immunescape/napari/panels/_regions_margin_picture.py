@@ -59,6 +59,7 @@ class MarginPicture(QObject):
         super().__init__(parent)
         self.session = session
         self._ground: MarginGround | None = None
+        self._width_um = 0.0
         self._shown: dict[str, Any] = {}
         self._edges = Latest(_edges, self)
         self._edges.returned.connect(self._edged)
@@ -66,7 +67,9 @@ class MarginPicture(QObject):
     def show(self, ground: MarginGround, width_um: float) -> None:
         """Show the bands at a width; where they end follows once it is known."""
         fresh = ground is not self._ground
-        self._ground = ground
+        if not fresh and width_um == self._width_um:
+            return
+        self._ground, self._width_um = ground, width_um
         layer = self._layer(_BANDS, "labels")
         layer.data = ground.codes(width_um)
         layer.scale = (ground.grid_um, ground.grid_um)

@@ -39,6 +39,11 @@ class Headline:
     scale: Literal["percent", "log", "linear"]
     excel: str
 
+    @property
+    def unit(self) -> str:
+        """Its unit, as an axis names it; ``ratio`` where it has none."""
+        return self.axis.rpartition(", ")[2] if ", " in self.axis else "ratio"
+
     def of(self, row: Mapping[Any, Any]) -> bool:
         """Whether a row of a table is of this number."""
         return (row["metric"], row["phenotype"], row["region"]) == (
@@ -75,7 +80,7 @@ HEADLINES = (
         phenotype="cd8_t",
         region="tissue",
         title="CD8 density, margin / centre",
-        axis="CD8 density, margin / centre",
+        axis="CD8 density at the margin / in the centre",
         scale="log",
         excel="0.00",
     ),
@@ -128,7 +133,7 @@ FURTHER = (
         metric="tumour_proportion_score",
         phenotype="tumour",
         region="tissue",
-        title="PD-L1-positive among all tumour cells (TPS, not clinical)",
+        title="PD-L1-positive tumour cells (TPS)",
         axis="PD-L1-positive of all tumour cells (TPS), %",
         scale="linear",
         excel="0.0",

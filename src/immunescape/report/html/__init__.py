@@ -14,7 +14,7 @@ from immunescape.report.html.drawn import (
     inline_svg,
     marks_of,
 )
-from immunescape.report.html.page import Card, Cell, Check, Column, Table, page
+from immunescape.report.html.page import Card, Cell, Check, Column, Table, link_to, page
 
 __all__ = [
     "SCREEN",
@@ -27,6 +27,7 @@ __all__ = [
     "Table",
     "drawing",
     "inline_svg",
+    "link_to",
     "marks_of",
     "page",
 ]

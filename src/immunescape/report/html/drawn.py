@@ -2,9 +2,10 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -97,7 +98,13 @@ def drawing() -> Iterator[None]:
 
 
 def inline_svg(
-    figure: "Figure", key: str, *, title: str, description: str = "", marks: Sequence[Mark] = ()
+    figure: "Figure",
+    key: str,
+    *,
+    title: str,
+    description: str = "",
+    marks: Sequence[Mark] = (),
+    lines: Mapping[str, str] = MappingProxyType({}),
 ) -> "Markup":
     """Return a figure as SVG for the body of a page.
 
@@ -111,6 +118,9 @@ def inline_svg(
         Told to who cannot see it.
     marks
         Places that tell their values.
+    lines
+        What some lines tell, by the ``gid`` of their artists up to a colon: all that share one
+        are put together, and stand out together.
 
     Returns
     -------
@@ -129,6 +139,8 @@ def inline_svg(
         )  # fmt: skip
     # what matplotlib itself just wrote
     root = ET.fromstring(buffer.getvalue())  # noqa: S314
+    if lines:
+        _gather(root, lines)
     _clean(root, key)
     width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
     for name in ("width", "height", "version"):
@@ -147,6 +159,23 @@ def inline_svg(
         element.tag = element.tag.removeprefix(_SVG)
     root.set("xmlns", _SVG[1:-1])
     return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - escaped by the writer
+
+
+def _gather(root: ET.Element, lines: Mapping[str, str]) -> None:
+    """Put the parts of each line into one group that tells what the line shows."""
+    groups: dict[str, ET.Element] = {}
+    for parent in list(root.iter()):
+        for child in list(parent):
+            line, colon, _ = child.get("id", "").partition(":")
+            if not colon or line not in lines:
+                continue
+            parent.remove(child)
+            if line not in groups:
+                text = lines[line]
+                group = ET.SubElement(parent, f"{_SVG}g", {"class": "mark line", "data-tip": text})
+                ET.SubElement(group, f"{_SVG}title").text = text
+                groups[line] = group
+            groups[line].append(child)
 
 
 def _clean(root: ET.Element, key: str) -> None:

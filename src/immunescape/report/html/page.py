@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from immunescape.report.text import NOT_FOR_DIAGNOSIS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Card", "Cell", "Check", "Column", "Table", "page"]
+__all__ = ["Card", "Cell", "Check", "Column", "Table", "link_to", "page"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +49,21 @@ class Check:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table that is read as `text` and sorted by `value`."""
+    """A cell of a table that is read as `text` and sorted by `value`.
+
+    Parameters
+    ----------
+    text
+        What is read.
+    value
+        What it is sorted by; None sorts by the text.
+    link
+        Where the text leads, relative to the page; see `link_to`.
+    """
 
     text: str
     value: float | str | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,22 @@ class Table:
     row_heads: bool = True
     sorts: bool = False
     filters: bool = False
+
+
+def link_to(*parts: str) -> str:
+    """Return a link to a file beside the page, or in folders below or above it.
+
+    Parameters
+    ----------
+    parts
+        Names of folders and of the file; ``..`` is the folder above.
+
+    Examples
+    --------
+    >>> link_to("..", "patients", "P 1: a?.html")
+    '../patients/P%201%3A%20a%3F.html'
+    """
+    return "/".join(quote(part, safe="") for part in parts)
 
 
 def page(template: str, **values: Any) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.io.output import check_folder_name
-from immunescape.pipeline.inputs import Inputs, Opened, open_inputs, with_model_found
+from immunescape.pipeline.inputs import Inputs, Opened, open_inputs
+from immunescape.pipeline.named_files import with_model_found
 from immunescape.pipeline.stages import StageKeys, stage_keys
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from immunescape.pipeline.calling import ToCall, with_gates
 from immunescape.pipeline.corrections import Unedited
 from immunescape.pipeline.given import CORRECTIONS, REPLACED
 from immunescape.pipeline.grouped import to_call, unedited_of
-from immunescape.pipeline.inputs import Inputs, with_model_found
+from immunescape.pipeline.inputs import Inputs
 from immunescape.pipeline.inspection import inspected
 from immunescape.pipeline.job import Job, open_job
 from immunescape.pipeline.making import corrected_in_place, label_anew, make
 from immunescape.pipeline.measured import Labelled, Measured, measure_labelled
+from immunescape.pipeline.named_files import with_model_found
 from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, write_outputs
 from immunescape.pipeline.provenance import Recorder, provenance_of
 from immunescape.pipeline.shared import Shared, call_together

@@ -16,8 +16,8 @@ from immunescape.napari.showing import insert
 from immunescape.napari.step_widget import StepWidget, tell_error
 from immunescape.napari.text import WrappedText, listed
 from immunescape.panel import Panel, match_panel, missing_costs, propose_panel, require_nuclear
-from immunescape.pipeline.inputs import panel_of
 from immunescape.pipeline.reopening import Reopened, reopen_study
+from immunescape.pipeline.slide_panel import panel_of
 from immunescape.study import SlideOptions, Study
 
 __all__ = ["SlidePanel"]

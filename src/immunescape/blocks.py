@@ -1,10 +1,11 @@
 """Cutting a plane into blocks with a halo, so that memory is bounded by the block."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+from immunescape.threads import allotted_threads
 
 __all__ = ["Block", "Plane", "Progress", "Volume", "iter_blocks", "map_blocks", "silent"]
 
@@ -101,10 +102,10 @@ def iter_blocks(shape: tuple[int, int], size: int) -> Iterator[Block]:
 def map_blocks(function: Callable[[Block], _Result], blocks: list[Block]) -> Iterator[_Result]:
     """Yield ``function(block)`` in the order of the blocks, computed on several threads.
 
-    As many blocks are in memory at once as there are processors, at most eight. When the caller
-    stops early or is interrupted, blocks not yet begun are dropped.
+    As many blocks are in memory at once as the process may use threads, at most eight. When the
+    caller stops early or is interrupted, blocks not yet begun are dropped.
     """
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS))
+    pool = ThreadPoolExecutor(min(allotted_threads(), _MOST_THREADS))
     try:
         for future in [pool.submit(function, block) for block in blocks]:
             yield future.result()

@@ -1,6 +1,5 @@
 """Lazy ``(c, y, x)`` arrays over pages of a TIFF file: only tiles or strips asked for are read."""
 
-import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from immunescape.errors import SlideError
 from immunescape.io.lazy_planes import LazyPlanes
+from immunescape.threads import allotted_threads
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -171,7 +171,7 @@ class TiffPlanes(LazyPlanes):
             for place in places:
                 paste(place)
         else:
-            with ThreadPoolExecutor(min(len(places), os.cpu_count() or 1, 8)) as pool:
+            with ThreadPoolExecutor(min(len(places), allotted_threads(), 8)) as pool:
                 list(pool.map(paste, places))
         return out
 

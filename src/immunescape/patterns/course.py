@@ -1,6 +1,6 @@
 """What became of a patient from the first timepoint to the last."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from immunescape.patterns.readings import AXES, Held
@@ -95,13 +95,13 @@ def _last(pattern: str, words: str) -> Callable[[Sequence[Step]], Part]:
     return part
 
 
-def _before(pattern: str, words: str) -> Callable[[Sequence[Step]], Part]:
-    """Ask for a pattern at any timepoint before the last."""
+def _before(patterns: tuple[str, ...], words: str) -> Callable[[Sequence[Step]], Part]:
+    """Ask for one of the patterns at any timepoint before the last."""
 
     def part(steps: Sequence[Step]) -> Part:
-        held = [step.held[pattern] for step in steps[:-1]]
-        shown = True if True in held else None if None in held else False
-        where = tuple((s.timepoint, pattern) for s in steps[:-1] if s.held[pattern] is shown)
+        held = [(s.timepoint, p, s.held[p]) for s in steps[:-1] for p in patterns]
+        shown = _any_of(now for _, _, now in held)
+        where = tuple((timepoint, p) for timepoint, p, now in held if now is shown)
         return Part(f"{words} before {steps[-1].timepoint}", shown, where)
 
     return part
@@ -138,8 +138,7 @@ def _always(axis: str, patterns: tuple[str, ...], words: str) -> Callable[[Seque
 def _one_of_last(patterns: tuple[str, str], words: str) -> Callable[[Sequence[Step]], Part]:
     def part(steps: Sequence[Step]) -> Part:
         last = steps[-1]
-        held = [last.held[pattern] for pattern in patterns]
-        shown = True if True in held else None if None in held else False
+        shown = _any_of(last.held[pattern] for pattern in patterns)
         where = tuple((last.timepoint, p) for p in patterns if last.held[p] is shown)
         return Part(f"{words} at {last.timepoint}", shown, where)
 
@@ -151,6 +150,11 @@ def _shown(step: Step, axis: str) -> str:
     (found,) = (a for a in AXES if a.name == axis)
     keys = (*found.patterns, found.unnamed, found.not_evaluable)
     return next(key for key in keys if step.held[key])
+
+
+def _any_of(parts: Iterable[bool | None]) -> bool | None:
+    """Return whether one holds: True wins over unknown, unknown over False."""
+    return _not(all_of(_not(part) for part in parts))
 
 
 def _not(value: bool | None) -> bool | None:
@@ -174,6 +178,7 @@ _INFILTRATED, _EXCLUDED, _DESERT = "t_cells_infiltrated", "t_cells_excluded", "t
 _ABSENT, _CONSTITUTIVE = "pdl1_absent_on_tumour", "pdl1_constitutive"
 _LOST = (
     _last(_ABSENT, "PD-L1 absent on tumour cells although other cells answer"),
+    _before(("pdl1_reactive", _CONSTITUTIVE), "PD-L1 reactive or constitutive"),
     _never_before("pdl1", _ABSENT, "PD-L1 absent on tumour cells"),
 )
 
@@ -184,9 +189,9 @@ COURSES = (
         "while tumour cells lose PD-L1 although other cells answer",
         "T cells infiltrated at a timepoint before the last; and excluded to the margin at the "
         "last; and PD-L1 absent on tumour cells although other cells answer at the last; and "
-        "judged before, where it was never so",
+        "reactive or constitutive before, and at no timepoint before absent",
         _parts(
-            _before(_INFILTRATED, "T cells infiltrated"),
+            _before((_INFILTRATED,), "T cells infiltrated"),
             _last(_EXCLUDED, "T cells excluded to the margin"),
             *_LOST,
         ),
@@ -196,7 +201,7 @@ COURSES = (
         "PD-L1 lost on tumour cells: absent at the last timepoint although other cells answer, "
         "and not before",
         "PD-L1 absent on tumour cells although other cells answer at the last timepoint; and "
-        "judged before, where it was never so",
+        "reactive or constitutive before, and at no timepoint before absent",
         _parts(*_LOST),
     ),
     Course(
@@ -219,7 +224,7 @@ COURSES = (
         "T cells infiltrated at a timepoint before the last; and excluded to the margin or a "
         "desert at the last",
         _parts(
-            _before(_INFILTRATED, "T cells infiltrated"),
+            _before((_INFILTRATED,), "T cells infiltrated"),
             _one_of_last((_EXCLUDED, _DESERT), "T cells excluded to the margin or a desert"),
         ),
     ),

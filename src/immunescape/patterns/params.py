@@ -24,9 +24,12 @@ class PatternParams(Params):
     Parameters
     ----------
     few_per_mm2
-        A tumour centre has few CD8 T cells where the upper end of their density is below this.
+        A centre has few CD8 T cells where the upper end of their density is below this; a margin
+        holds T cells that could come in where the lower end is above it.
     many_per_mm2
-        Centre or margin has many CD8 T cells where the lower end of their density is above this.
+        A centre is infiltrated where the lower end of its CD8 density is above this; T cells can
+        only be excluded from a centre whose upper end is below it, and only a margin whose upper
+        end is below it is part of a desert.
     excluded_ratio
         CD8 T cells prefer the margin where the lower end of their density in the margin over that
         in the centre is above this.
@@ -59,7 +62,7 @@ class PatternParams(Params):
     rise_odds_ratio: _Odds = 1.5
     flat_odds_ratio: _Odds = 4.0
     max_p: Annotated[float, Between(0.001, 0.5, step=0.005)] = 0.05
-    absent_share: _Share = 0.15
+    absent_share: _Share = 0.2
     constitutive_share: _Share = 0.5
 
     def __post_init__(self) -> None:

@@ -108,7 +108,8 @@ class Rule:
 
     def rule(self, numbers: Numbers, params: PatternParams) -> str:
         """Return the rule in plain words, with its thresholds."""
-        return "; and ".join(clause.rule(numbers, params) for clause in self.clauses)
+        text = "; and ".join(clause.rule(numbers, params) for clause in self.clauses)
+        return text.replace("and and ", "and ")
 
     def unknown(self, numbers: Numbers, params: PatternParams) -> str:
         """Return why it cannot be judged: each reason once, after the numbers that it concerns."""
@@ -150,13 +151,17 @@ _FEW_IN_CENTRE = Clause(
     "cd8_centre", "high", "below", "few_per_mm2",
     f"CD8 density in the centre is below {{}} ({_HIGH})",
 )  # fmt: skip
-_MANY_IN_MARGIN = Clause(
-    "cd8_margin", "low", "above", "many_per_mm2",
+_SOME_IN_MARGIN = Clause(
+    "cd8_margin", "low", "above", "few_per_mm2",
     f"CD8 density in the margin is above {{}} ({_LOW})",
 )  # fmt: skip
 _MARGIN_NOT_FULL = Clause(
     "cd8_margin", "high", "below", "many_per_mm2",
     f"CD8 density in the margin is below {{}} ({_HIGH})",
+)  # fmt: skip
+_NO_MORE_THAN_FEW = Clause(
+    "cd8_margin", "low", "at most", "few_per_mm2",
+    f"and not shown to be above {{}} ({_LOW})",
 )  # fmt: skip
 _PREFER_MARGIN = Clause(
     "cd8_ratio", "low", "above", "excluded_ratio",
@@ -168,14 +173,14 @@ T_CELLS = (
         "t_cells_excluded",
         "excluded",
         "T cells excluded to the margin",
-        (_PREFER_MARGIN, _MANY_IN_MARGIN, _CENTRE_NOT_FULL),
+        (_PREFER_MARGIN, _SOME_IN_MARGIN, _CENTRE_NOT_FULL),
     ),
     Rule("t_cells_infiltrated", "infiltrated", "an infiltrated tumour", (_MANY_IN_CENTRE,)),
     Rule(
         "t_cells_desert",
         "desert",
         "an immune desert",
-        (_FEW_IN_CENTRE, _MARGIN_NOT_FULL),
+        (_FEW_IN_CENTRE, _MARGIN_NOT_FULL, _NO_MORE_THAN_FEW),
     ),
 )
 """Where the T cells are; no two can hold at once."""

@@ -1,6 +1,15 @@
 """Simulated multiplex-immunofluorescence fields of melanoma, with their truth beside them."""
 
 from immunescape.simulate.artefacts import ARTEFACTS
+from immunescape.simulate.cohort import (
+    PLANTED_COURSES,
+    CohortParams,
+    PlantedPatient,
+    PlantedTimepoint,
+    point_params,
+    simulate_cohort,
+)
+from immunescape.simulate.cohort_files import write_cohort
 from immunescape.simulate.evaluation import (
     EVALUATION,
     FIRST_EVALUATION_SEED,
@@ -33,10 +42,14 @@ __all__ = [
     "FIRST_EVALUATION_SEED",
     "KEPT_SETTINGS",
     "KINDS",
+    "PLANTED_COURSES",
     "SCENARIOS",
     "TIMEPOINTS",
+    "CohortParams",
     "FieldParams",
     "PlantedCells",
+    "PlantedPatient",
+    "PlantedTimepoint",
     "PointParams",
     "Scenario",
     "SimulatedCells",
@@ -45,9 +58,12 @@ __all__ = [
     "evaluation_field",
     "evaluation_params",
     "is_kept",
+    "point_params",
     "simulate_cells",
+    "simulate_cohort",
     "simulate_field",
     "simulate_patient",
+    "write_cohort",
     "write_field",
     "write_patient",
 ]

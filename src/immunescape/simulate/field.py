@@ -1,5 +1,6 @@
 """Simulating one field, and one patient's three."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -147,7 +148,10 @@ def simulate_field(
 
 
 def simulate_patient(
-    params: FieldParams, seed: int, name: str = "P01"
+    params: FieldParams,
+    seed: int,
+    name: str = "P01",
+    scenarios: Sequence[str | Scenario] = TIMEPOINTS,
 ) -> tuple[SimulatedField, ...]:
     """Simulate the baseline, response and relapse fields of one patient.
 
@@ -163,6 +167,8 @@ def simulate_patient(
         Seed of the patient.
     name
         Patient; fields are called ``<name>_<timepoint>``.
+    scenarios
+        Biology of the three, one each; its name is the timepoint.
     """
     chance = generator(seed, name, "patient")
     gain = np.exp(chance.normal(0, 0.12, len(CHANNELS)))
@@ -170,7 +176,8 @@ def simulate_patient(
     satellites = chance.permutation([0, 1, 0])
     islands = chance.permutation([0, 0, 1])
     fields = []
-    for k, timepoint in enumerate(TIMEPOINTS):
+    for k, scenario in enumerate(scenarios):
+        biology = scenario_named(scenario) if isinstance(scenario, str) else scenario
         drift = np.exp(chance.normal(0, 0.03, len(CHANNELS)))
         place = replace(
             params,
@@ -179,5 +186,5 @@ def simulate_patient(
             stromal_islands=params.stromal_islands + int(islands[k]),
         )
         stains = tuple(float(g) for g in gain * drift)
-        fields.append(simulate_field(place, timepoint, seed, f"{name}_{timepoint}", stains))
+        fields.append(simulate_field(place, biology, seed, f"{name}_{biology.name}", stains))
     return tuple(fields)

@@ -14,9 +14,10 @@ from immunescape.simulate.artefacts import ARTEFACTS
 from immunescape.simulate.field import SimulatedField, simulate_patient
 from immunescape.simulate.settings import CHANNELS, FieldParams
 
-__all__ = ["write_field", "write_patient"]
+__all__ = ["DAYS", "write_field", "write_patient"]
 
-_DAYS = {"baseline": 0, "response": 90, "relapse": 540}
+DAYS = {"baseline": 0, "response": 90, "relapse": 540}
+"""Day of the biopsy of each timepoint."""
 _DECIMALS = {"x_um": 4, "y_um": 4, "distance_to_margin_um": 4, "pdl1_rim_share": 3, "encircled": 3}
 
 
@@ -88,7 +89,7 @@ def write_patient(
             "lesion": "L1",
             "site": [field.site for field in fields],
             "annotations": [f"{field.name}.geojson" for field in fields],
-            "day": [_DAYS[field.scenario] for field in fields],
+            "day": [DAYS[field.scenario] for field in fields],
         }
     )
     with atomic_path(folder / "samples.csv") as beside:

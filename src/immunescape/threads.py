@@ -2,14 +2,15 @@
 
 import os
 
-__all__ = ["allotted_threads", "limit_threads"]
+__all__ = ["THREAD_SETTINGS", "allotted_threads"]
 
 _OWN = "IMMUNESCAPE_THREADS"
 _SCHEDULERS = ("SLURM_CPUS_PER_TASK", "NSLOTS", "PBS_NCPUS", "LSB_DJOB_NUMPROC")
 """What SLURM, Grid Engine, PBS and LSF say of a job's processors."""
-_LIBRARIES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+THREAD_SETTINGS = (
+    _OWN, "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS",
 )  # fmt: skip
+"""Environment variables by which a new process is kept to a number of threads."""
 
 
 def allotted_threads() -> int:
@@ -26,17 +27,3 @@ def allotted_threads() -> int:
         if text.isdecimal() and int(text):
             counts.append(int(text))
     return max(1, min(counts))
-
-
-def limit_threads(count: int) -> None:
-    """Keep what this process loads from now on to a number of threads.
-
-    Parameters
-    ----------
-    count
-        For each of the libraries that compute on several threads; they take turns. One that is
-        loaded already keeps what it began with.
-    """
-    os.environ[_OWN] = str(count)
-    for name in _LIBRARIES:
-        os.environ[name] = str(count)

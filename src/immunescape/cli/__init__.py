@@ -1,4 +1,4 @@
-"""The command line: ``immunescape run, info, init, demo, gui, simulate, train``."""
+"""The command line: ``immunescape run, cohort, status, info, init, demo, gui, simulate, train``."""
 
 import sys
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from immunescape.cells import CellTable
 from immunescape.phenotype.sample import dim_level
 
-__all__ = ["Group", "Pool", "Slidemate", "as_group", "comparable"]
+__all__ = ["DimLevel", "Group", "Pool", "Slidemate", "as_group", "comparable", "dim_cells"]
 
 _TOLERANCE = 1.5
 """How far the dim cells of two slides may differ, in spreads of these cells."""
@@ -91,15 +91,38 @@ def comparable(
     kept = []
     for other in others:
         there = _level(other, min_cells)
-        if here is None or there is None:
-            kept.append(other)
-        elif abs(here[0] - there[0]) <= _TOLERANCE * (here[1] + there[1]) / 2:
+        if here is None or there is None or here.alike(there):
             kept.append(other)
     return tuple(kept)
 
 
-def _level(slide: Slidemate, min_cells: int) -> tuple[float, float] | None:
+@dataclass(frozen=True)
+class DimLevel:
+    """Where the dim cells of a slide lie in one stain.
+
+    Parameters
+    ----------
+    level
+        Tenth percentile of all its cells, in the units of the stain.
+    spread
+        Standard deviation of the dim ones.
+    """
+
+    level: float
+    spread: float
+
+    def alike(self, other: "DimLevel") -> bool:
+        """Tell whether the same cell would be as bright on both slides; see `comparable`."""
+        return abs(self.level - other.level) <= _TOLERANCE * (self.spread + other.spread) / 2
+
+
+def dim_cells(values: npt.ArrayLike, min_cells: int) -> DimLevel | None:
+    """Return where the dim cells of a slide lie; None for too few cells. NaN is left out."""
+    found = np.asarray(values, dtype=np.float64).ravel()
+    found = found[np.isfinite(found)]
+    return None if found.size < min_cells else DimLevel(*dim_level(found))
+
+
+def _level(slide: Slidemate, min_cells: int) -> DimLevel | None:
     groups = [slide.own, *([slide.control] if slide.control else [])]
-    values = np.concatenate([np.asarray(g.values, dtype=np.float64).ravel() for g in groups])
-    values = values[np.isfinite(values)]
-    return None if values.size < min_cells else dim_level(values)
+    return dim_cells(np.concatenate([np.ravel(g.values) for g in groups]), min_cells)

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError
 from cyclopts.config import Dict
 
 from immunescape import __version__
-from immunescape.errors import ImmunescapeError
+from immunescape.errors import ImmunescapeError, SheetError
 
 if TYPE_CHECKING:
     from cyclopts import ArgumentCollection
@@ -27,7 +27,7 @@ def _study_fills_flags(
     app: App, commands: tuple[str, ...], arguments: "ArgumentCollection"
 ) -> None:
     """Take the parameters of ``--study`` for every flag that was not given."""
-    if commands[-1:] != ("run",):
+    if commands[-1:] not in (("run",), ("cohort",)):
         return
     given = [a.tokens[0].value for a in arguments if a.name == "--study" and a.tokens]
     if not given:
@@ -75,9 +75,19 @@ _COMMANDS = {
     repeats only the steps whose inputs or parameters changed. ``--tissue whole`` counts the whole
     frame as tissue. Give ``--debug`` to see the traceback of an error.
     """,
+    "cohort": """Analyse all slides of a sample sheet and compare timepoints.
+
+    Each slide's result is written to OUT/slides/SAMPLE/; cohort.csv, specimens.csv, patients.csv,
+    comparisons.csv, patterns.csv, staining.csv and failures.csv to OUT. One gate a marker is shared
+    by the slides of a patient, or of a batch with ``--gating.share batch``; the results under each
+    slide's own gates stand beside. Running again goes on where it stopped and repeats only what a
+    changed file or parameter touches.
+    """,
+    "status": "Print how far each slide of a cohort is, while it runs or after, on any machine.",
     "info": "Print what was understood of a slide: size, pixel size, channels and markers.",
     "init": "Write a commented study file with the panel of a slide.",
     "demo": "Analyse the simulated sample patient and print the headline tables.",
+    """,
     "gui": "Open the workbench in napari, with a slide or the folder of a result in it.",
     "simulate": """Render simulated slides with their truth: one field, or a patient.
 
@@ -104,6 +114,11 @@ def execute(words: list[str]) -> int:
         result: Any = app(
             words, exit_on_error=False, print_error=False, result_action="return_value"
         )
+    except SheetError as error:
+        if debug:
+            raise
+        print(f"immunescape: {error}", file=sys.stderr)
+        return 2
     except (ImmunescapeError, CycloptsError) as error:
         if debug:
             raise

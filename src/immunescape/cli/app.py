@@ -87,7 +87,6 @@ _COMMANDS = {
     "info": "Print what was understood of a slide: size, pixel size, channels and markers.",
     "init": "Write a commented study file with the panel of a slide.",
     "demo": "Analyse the simulated sample patient and print the headline tables.",
-    """,
     "gui": "Open the workbench in napari, with a slide or the folder of a result in it.",
     "simulate": """Render simulated slides with their truth: one field, or a patient.
 

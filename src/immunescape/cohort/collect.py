@@ -160,7 +160,7 @@ def _stacked(
     wanted = [*columns, *carried]
     if not parts:
         return empty_table(tuple(wanted))
-    return pd.concat(parts, ignore_index=True).reindex(columns=wanted)
+    return pd.concat(parts, ignore_index=True).infer_objects().reindex(columns=wanted)
 
 
 def _of(sample: Sample, column: str) -> Any:

@@ -38,7 +38,7 @@ class PooledBlocks:
     blocks
         ``b`` rows; those of one slide lie far from those of another.
     counts
-        ``(b,)`` counts by column of ``blocks.csv``, 0 where a slide has none.
+        ``(b,)`` counts by column of ``blocks.csv``, NaN where a slide has none.
     slide
         ``(b,)`` place of each row's slide.
     """
@@ -80,7 +80,9 @@ class PooledBlocks:
             of_areas=none,
         )
         counts = {
-            str(name): pd.to_numeric(whole[name]).fillna(0).to_numpy(np.float64)
+            str(name): np.asarray(
+                whole[name].astype("Float64").to_numpy(np.float64, na_value=np.nan), np.float64
+            )
             for name in whole.columns[4:]
             if name != "slide"
         }
@@ -98,7 +100,7 @@ class PooledBlocks:
         -------
         dict
             Intervals by blocks, those of a count being of its density. Numbers that blocks tell
-            nothing of are left out.
+            nothing of, on all slides or on one, are left out.
         """
         asked = {key: self._rows(key, used) for key, used in chosen.items() if any(used)}
         found: dict[Key, Bounds] = {}
@@ -113,12 +115,14 @@ class PooledBlocks:
                 mine = metric_of(key.metric).kind
                 if mine != kind and not (kind == "density" and key.metric == "cell_count"):
                     continue
+                arrays = [np.where(rows > 0, part, 0.0) for part in columns_of(key, rows)]
+                if any(np.isnan(array).any() for array in arrays):
+                    continue
                 keys.append(key)
-                columns.append((*columns_of(key, rows), self.blocks.area_mm2 * rows))
+                columns.append((*arrays, self.blocks.area_mm2 * rows))
             if not keys:
                 continue
-            arrays = [np.column_stack(part) for part in zip(*columns, strict=True)]
-            low, high, method = intervals(*arrays)
+            low, high, method = intervals(*map(np.column_stack, zip(*columns, strict=True)))
             for i, key in enumerate(keys):
                 scale = metric_of(key.metric).scale
                 if method[i]:
@@ -136,9 +140,9 @@ class PooledBlocks:
     def _density(self, key: Key, rows: Floats) -> tuple[Floats, ...]:
         phenotype = key.phenotype
         if phenotype == "any":
-            return (sum(self.counts.values()) * rows,)
+            return (self._sum(list(self.counts)),)
         names = [n for n in self.counts if n == phenotype or n.startswith(f"{phenotype}_")]
-        return (self._sum(names) * rows,)
+        return (self._sum(names),)
 
     def _fraction(self, key: Key, rows: Floats) -> tuple[Floats, ...]:
         p = key.phenotype
@@ -152,11 +156,11 @@ class PooledBlocks:
             side = "apart" if "not_touching" in key.metric else "touching"
             top = self._cells(p, (side,), ("negative",))
             base = self._cells(p, (side,), ("positive", "negative"))
-        return top * rows, base * rows
+        return top, base
 
     def _odds(self, key: Key, rows: Floats) -> tuple[Floats, ...]:
         return tuple(
-            self._cells(key.phenotype, (side,), (pdl1,)) * rows
+            self._cells(key.phenotype, (side,), (pdl1,))
             for side in _SIDES
             for pdl1 in ("positive", "negative")
         )
@@ -165,7 +169,8 @@ class PooledBlocks:
         parts = []
         for region in ("margin", "centre"):
             member = REGION_MEMBERS[REGION_NAMES.index(region), self.blocks.region] * rows
-            parts += [self.counts["cd8_t"] * member, self.blocks.area_mm2 * member]
+            count = np.where(member > 0, self.counts["cd8_t"], 0.0)
+            parts += [count, self.blocks.area_mm2 * member]
         return tuple(parts)
 
     def _densities(self, counts: Floats, area: Floats) -> BlockIntervals:

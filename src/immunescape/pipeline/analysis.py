@@ -37,6 +37,7 @@ from immunescape.results import REGION_NAMES, SlideResult
 from immunescape.spatial import (
     add_contact_columns,
     band_table,
+    block_counts,
     contact_table,
     control_positives,
     region_table,
@@ -184,6 +185,7 @@ def analyse(
         "regions": counts,
         "bands": band_table(cells, margin.areas, **told),
         "contacts": contact_table(cells, contacts, missing=missing),
+        "blocks": block_counts(cells, margin.areas, missing=missing),
         "summary": summary,
         "sensitivity": sensitivity,
         "quality": proposals_table(measured, kept, cells),

@@ -18,7 +18,8 @@ __all__ = ["OUTPUT_NAMES", "STORE", "update_outputs", "write_outputs"]
 STORE = "labels.zarr"
 
 _TABLES = (
-    "regions", "bands", "contacts", "summary", "sensitivity", "quality", "segmentation", "gates",
+    "regions", "bands", "contacts", "blocks", "summary", "sensitivity", "quality", "segmentation",
+    "gates",
 )  # fmt: skip
 
 OUTPUT_NAMES = frozenset(

@@ -1,6 +1,7 @@
 """Where cells are and what they touch: contacts, neighbours, densities, the headline."""
 
 from immunescape.spatial.alternatives import Alternative
+from immunescape.spatial.block_counts import block_counts
 from immunescape.spatial.contacts import ContactParams, Contacts, find_contacts
 from immunescape.spatial.density import DensityParams, band_table, region_table
 from immunescape.spatial.neighbours import (
@@ -30,6 +31,7 @@ __all__ = [
     "SummaryParams",
     "add_contact_columns",
     "band_table",
+    "block_counts",
     "contact_table",
     "control_positives",
     "count_within",

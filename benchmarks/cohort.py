@@ -46,7 +46,7 @@ from immunescape.study import Study
 SEED = 101
 LEAST_RIGHT, MOST_NAMED, OF = 11, 1, 12
 POINTS = PointParams(
-    width_um=2000.0, height_um=1500.0, tumour_share=0.55, cd8="clustered", cluster_cells=4.0,
+    width_um=2500.0, height_um=2000.0, tumour_share=0.55, cd8="clustered", cluster_cells=4.0,
     pdl1="patchy", patch_share=0.4,
 )  # fmt: skip
 IMAGES = FieldParams(width_um=1200.0, height_um=1000.0)

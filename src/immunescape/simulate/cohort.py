@@ -49,8 +49,8 @@ class CohortParams(Params):
         The same between the specimens of one patient.
     """
 
-    patients: Annotated[int, Between(0, 1000, step=1)] = 12
-    unplanted: Annotated[int, Between(0, 1000, step=1)] = 0
+    patients: Annotated[int, Between(0, 1000, step=1)] = 4
+    unplanted: Annotated[int, Between(0, 1000, step=1)] = 1
     patient_spread: Annotated[float, Between(0.0, 1.0, step=0.05)] = 0.2
     specimen_spread: Annotated[float, Between(0.0, 1.0, step=0.05)] = 0.15
 
@@ -75,7 +75,7 @@ class _PDL1:
 _T_CELLS: Mapping[str, _CD8] = {
     "excluded": _CD8((45, 180, 1000, 380), (20, 60, 380, 300)),
     "infiltrated": _CD8((650, 800, 700, 320), (110, 160, 400, 300)),
-    "desert": _CD8((12, 22, 45, 35), (5, 15, 60, 60)),
+    "desert": _CD8((10, 18, 36, 28), (5, 15, 60, 60)),
     "": _CD8((140, 140, 140, 140), (60, 60, 150, 150)),
 }
 _PDL1S: Mapping[str, _PDL1] = {

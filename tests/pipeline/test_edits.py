@@ -108,7 +108,8 @@ def test_calls_by_hand_need_no_pixel_and_change_what_follows(ours, monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr(Slide, "read", no_pixels)
     run = run_slide(inputs(ours), ours / "out", QUICK)
-    assert steps(run, reused=True) == {"segment", "measure", "contacts", "inspect"}
+    taken_over = {"segment", "measure", "contacts", "inspect", "pictures"}
+    assert steps(run, reused=True) == taken_over
     now = cells_of(result(ours))
     assert now.loc[6, "phenotype"] == "other" and bool(now.loc[6, "cd8_positive"])
     assert now.loc[8, "pdl1_positive"] and now.loc[8, "phenotype"] == "tumour"

@@ -31,7 +31,7 @@ from immunescape.study import Study, read_study
 FILES = {
     "study.toml", "edits.csv", "cells.parquet", "labels.zarr", "regions.geojson", "regions.csv",
     "bands.csv", "contacts.csv", "summary.csv", "sensitivity.csv", "quality.csv", "gates.csv",
-    "segmentation.csv", "segmentation.html", "provenance.json",
+    "segmentation.csv", "segmentation.html", "report.html", "pictures", "provenance.json",
     "blocks.csv",
 }  # fmt: skip
 COLUMNS = {
@@ -220,7 +220,7 @@ def test_another_margin_needs_no_pixels(field, tmp_path, monkeypatch):
     wide = replace(Study(), margin=replace(Study().margin, width_um=40.0))
     again = run_slide(inputs, tmp_path, wide)
     reused = {s["step"] for s in again.provenance["steps"] if s["reused"]}
-    assert reused == {"segment", "measure", "contacts", "inspect"}
+    assert reused == {"segment", "measure", "contacts", "inspect", "pictures"}
     summary = pd.read_csv(tmp_path / "made" / "summary.csv")
     assert set(summary["margin_width_um"]) == {40.0}
     now = pd.read_parquet(tmp_path / "made" / "cells.parquet")
@@ -238,7 +238,7 @@ def test_a_changed_rim_keeps_the_labels(field, tmp_path):
     run_slide(inputs, tmp_path, Study())
     thin = replace(Study(), measure=replace(Study().measure, membrane_width_um=0.5))
     again = run_slide(inputs, tmp_path, thin)
-    assert {s["step"] for s in again.provenance["steps"] if s["reused"]} == {"segment"}
+    assert {s["step"] for s in again.provenance["steps"] if s["reused"]} == {"segment", "pictures"}
     run_slide(inputs, tmp_path / "fresh", thin)
     assert tables(tmp_path / "fresh" / "made") == tables(tmp_path / "made")
 
@@ -258,7 +258,7 @@ def test_what_was_noticed_of_the_labels_outlives_every_run(tmp_path):
     for chosen in studies:
         run = run_slide(Inputs(slide=slide), tmp_path / "out", chosen)
         assert any("contrast" in text for text in run.warnings)
-    assert {s["step"] for s in run.provenance["steps"] if s["reused"]} == {"segment"}
+    assert {s["step"] for s in run.provenance["steps"] if s["reused"]} == {"segment", "pictures"}
 
 
 def test_another_contact_rule_finds_contacts_anew(field, tmp_path):
@@ -267,7 +267,7 @@ def test_another_contact_rule_finds_contacts_anew(field, tmp_path):
     strict = replace(Study(), contact=replace(Study().contact, min_contact_um=4.0))
     again = run_slide(inputs, tmp_path, strict)
     reused = {s["step"] for s in again.provenance["steps"] if s["reused"]}
-    assert reused == {"segment", "measure", "inspect"}
+    assert reused == {"segment", "measure", "inspect", "pictures"}
     run_slide(inputs, tmp_path / "fresh", strict)
     assert tables(tmp_path / "fresh" / "made") == tables(tmp_path / "made")
 

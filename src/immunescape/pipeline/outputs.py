@@ -7,15 +7,18 @@ from pathlib import Path
 
 from immunescape.io.geojson import write_regions
 from immunescape.io.output import atomic_path, writing
+from immunescape.io.pictures import PICTURES, write_picture
 from immunescape.io.tables import write_cells, write_csv
 from immunescape.pipeline.given import CORRECTIONS, GivenEdits
 from immunescape.pipeline.inspection import PAGE
 from immunescape.results import SlideResult
 from immunescape.study import Study, write_study
 
-__all__ = ["OUTPUT_NAMES", "STORE", "update_outputs", "write_outputs"]
+__all__ = ["OUTPUT_NAMES", "REPORT", "STORE", "update_outputs", "write_outputs"]
 
 STORE = "labels.zarr"
+REPORT = "report.html"
+"""Name of the page that tells of the result."""
 
 _TABLES = (
     "regions", "bands", "contacts", "blocks", "summary", "sensitivity", "quality", "segmentation",
@@ -25,7 +28,8 @@ _TABLES = (
 OUTPUT_NAMES = frozenset(
     (
         "study.toml", CORRECTIONS, "cells.parquet", "cells.csv", STORE, "sweep.csv",
-        "regions.geojson", "provenance.json", PAGE, *(f"{name}.csv" for name in _TABLES),
+        "regions.geojson", "provenance.json", PAGE, REPORT, PICTURES,
+        *(f"{name}.csv" for name in _TABLES),
     )
 )  # fmt: skip
 """What a result folder holds; other files that someone put there are never removed."""
@@ -59,6 +63,8 @@ def write_outputs(
     for name, text in result.pages.items():
         with atomic_path(folder / name) as beside:
             beside.write_text(text, encoding="utf-8")
+    for name, picture in result.pictures.items():
+        write_picture(folder / PICTURES, name, picture)
     with atomic_path(folder / "provenance.json") as beside:
         text = json.dumps(result.provenance, indent=2, ensure_ascii=False)
         beside.write_text(text + "\n", encoding="utf-8")
@@ -92,9 +98,13 @@ def update_outputs(
             write_outputs(stage, result, study, pixel_size_um, csv=csv)
             stale = {"cells.parquet" if csv else "cells.csv"}
             stale |= set() if "sweep" in result.tables else {"sweep.csv"}
+            stale |= set() if REPORT in result.pages else {REPORT}
             for name in stale:  # of older settings
                 (folder / name).unlink(missing_ok=True)
-            for path in sorted(stage.iterdir(), key=lambda p: p.name == "provenance.json"):
-                os.replace(path, folder / path.name)
+            if (stage / PICTURES).exists():
+                (folder / PICTURES).mkdir(exist_ok=True)
+            paths = [p for p in stage.rglob("*") if p.is_file()]
+            for path in sorted(paths, key=lambda p: (p.name == "provenance.json", p)):
+                os.replace(path, folder / path.relative_to(stage))
     finally:
         shutil.rmtree(stage, ignore_errors=True)

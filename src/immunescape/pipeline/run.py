@@ -21,7 +21,14 @@ from immunescape.pipeline.job import Job, open_job
 from immunescape.pipeline.making import corrected_in_place, label_anew, make
 from immunescape.pipeline.measured import Labelled, Measured, measure_labelled
 from immunescape.pipeline.named_files import with_model_found
-from immunescape.pipeline.outputs import OUTPUT_NAMES, STORE, update_outputs, write_outputs
+from immunescape.pipeline.outputs import (
+    OUTPUT_NAMES,
+    REPORT,
+    STORE,
+    update_outputs,
+    write_outputs,
+)
+from immunescape.pipeline.pictures import pictured
 from immunescape.pipeline.provenance import Recorder, provenance_of
 from immunescape.pipeline.shared import Shared, call_together
 from immunescape.pipeline.stages import earlier_result
@@ -32,6 +39,8 @@ from immunescape.pipeline.takeover import (
     without_tables,
 )
 from immunescape.pipeline.touching import Touching
+from immunescape.report.html.slide import slide_report
+from immunescape.report.told import Told
 
 if TYPE_CHECKING:
     from immunescape.results import SlideResult
@@ -214,9 +223,11 @@ def run_job(
         told = inspected(job, measured, earlier, recorder, progress)
         with recorder.step("analyse"):
             result = judge(measured, touching, quick or study, unedited)
+        shown = pictured(job, result, earlier, recorder)
         result = dataclasses.replace(
-            result, tables={**result.tables, "segmentation": told.tiles}, pages=told.pages
-        )
+            result, tables={**result.tables, "segmentation": told.tiles}, pages=told.pages,
+            pictures=shown.pictures,
+        )  # fmt: skip
         if sweeps:
             with recorder.step("sweep"):
                 swept = sweep_table(
@@ -230,8 +241,13 @@ def run_job(
             study, opened, measured, told, keys if own else dataclasses.replace(keys, gates=""),
             fitted[keys.gates] if own else {}, recorder, warnings, unedited,
         )  # fmt: skip
-        provenance = {**provenance, **result.provenance}
-        return dataclasses.replace(result, provenance=provenance, warnings=warnings)
+        provenance = {**provenance, **result.provenance, "pictures": shown.record}
+        result = dataclasses.replace(result, provenance=provenance, warnings=warnings)
+        if quick is not None:  # its tables are made again once the gates are known
+            return result
+        outlines = shown.outlines(measured.cell_labels)
+        page = slide_report(Told(result, kept, outlines))
+        return dataclasses.replace(result, pages={**result.pages, REPORT: page})
 
     kept = job.kept if quick is None else job.with_study(quick).kept
     if shared is not None:

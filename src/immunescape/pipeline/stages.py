@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +164,8 @@ class Earlier:
     unedited
         What was told of the labels and measurements before they were corrected; empty where they
         were not.
+    pictures
+        What is told of its pictures, by name.
     """
 
     slide_sha256: str
@@ -177,6 +179,7 @@ class Earlier:
     inspection: Mapping[str, Any]
     corrected: Mapping[str, Any]
     unedited: Mapping[str, Any]
+    pictures: Mapping[str, Any] = field(default_factory=dict)
 
 
 def earlier_result(folder: Path) -> Earlier | None:
@@ -208,6 +211,7 @@ def earlier_result(folder: Path) -> Earlier | None:
             inspection=data.get("segmentation_quality", {}),
             corrected=data["stages"].get("corrected", {}),
             unedited=data["stages"].get("unedited", {}),
+            pictures=data.get("pictures", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(

@@ -2,12 +2,16 @@
 
 import io
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
+
+import numpy as np
+import numpy.typing as npt
 
 from immunescape.report.plots_style import Look
 
@@ -36,7 +40,8 @@ _FONT = re.compile(r"'DejaVu Sans'[^;]*")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
-_PHOTO_PX = 40_000
+_FEW_COLOURS = 64
+_STEP = 7
 
 
 @dataclass(frozen=True)
@@ -125,22 +130,23 @@ def inline_svg(
     Returns
     -------
     markupsafe.Markup
-        One ``svg`` element without scripts, links or ids of others. Opaque pictures in it are
-        JPEG, others PNG. The same figure gives the same text.
+        One ``svg`` element without scripts, links or ids of others. Pictures in it are
+        JPEG, or PNG where they hold few colours. The same figure gives the same text.
     """
     from markupsafe import Markup
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": key}):
+    with rc_context({"svg.hashsalt": key}), _without_pixels(figure) as pictures:
         figure.savefig(
             buffer, format="svg", facecolor="none", dpi=72,
             metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
         )  # fmt: skip
     # what matplotlib itself just wrote
     root = ET.fromstring(buffer.getvalue())  # noqa: S314
-    if lines:
-        _gather(root, lines)
+    for image, pixels in zip(root.iter(f"{_SVG}image"), pictures, strict=True):
+        image.set(_HREF, _picture(pixels))
+        image.set("preserveAspectRatio", "none")
     _clean(root, key)
     width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
     for name in ("width", "height", "version"):
@@ -197,7 +203,7 @@ def _clean(root: ET.Element, key: str) -> None:
         for name, value in list(element.attrib.items()):
             if name.endswith("href"):
                 del element.attrib[name]
-                element.set("href", f"#{key}-{value[1:]}" if value[0] == "#" else _picture(value))
+                element.set("href", f"#{key}-{value[1:]}" if value[0] == "#" else value)
                 continue
             value = _REFERENCE.sub(lambda m: f"url(#{key}-{m.group(1)})", value)
             for sentinel, variable in _VARIABLES.items():
@@ -205,19 +211,35 @@ def _clean(root: ET.Element, key: str) -> None:
             element.set(name, _FONT.sub("var(--font)", value))
 
 
-def _picture(uri: str) -> str:
-    """Return an embedded picture as JPEG where it is large and opaque; else as it was."""
-    from base64 import b64decode
+@contextmanager
+def _without_pixels(figure: "Figure") -> Iterator[list[npt.NDArray[np.uint8]]]:
+    """Put one pixel in place of each picture, and give the pictures, in the order of drawing.
 
+    Their place follows from the extent alone; matplotlib would spend a second on packing pixels
+    that are packed otherwise here.
+    """
+    images = [image for axes in figure.axes for image in axes.images]
+    pixels = [np.asarray(image.get_array(), np.uint8) for image in images]
+    for image in images:
+        image.set_data(np.zeros((1, 1, 3), np.uint8))
+    try:
+        yield pixels
+    finally:
+        for image, own in zip(images, pixels, strict=True):
+            image.set_data(own)
+
+
+def _picture(pixels: npt.NDArray[np.uint8]) -> str:
+    """Return pixels ``(y, x, 3)`` within a page: PNG where few colours make it small, else JPEG."""
     import imagecodecs
 
     from immunescape.report._drawings import data_uri
 
-    pixels: Any = imagecodecs.png_decode(b64decode(uri.partition(",")[2]))
-    opaque = pixels.ndim == 3 and (pixels.shape[2] == 3 or bool((pixels[..., 3] == 255).all()))
-    if not opaque or pixels.shape[0] * pixels.shape[1] < _PHOTO_PX:
-        return uri
-    return data_uri(pixels[..., :3])
+    some = pixels[::_STEP, ::_STEP].reshape(-1, pixels.shape[-1])
+    if len(np.unique(some, axis=0)) > _FEW_COLOURS:
+        return data_uri(pixels)
+    encoded = imagecodecs.png_encode(np.ascontiguousarray(pixels), level=6)
+    return f"data:image/png;base64,{b64encode(encoded).decode('ascii')}"
 
 
 def _rectangle(figure: "Figure", mark: Mark, width: float, height: float) -> ET.Element:

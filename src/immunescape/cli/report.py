@@ -1,0 +1,50 @@
+"""``immunescape report``: the pages of results that are there, and their figures."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from immunescape.errors import OutputError
+from immunescape.io.output import atomic_path
+from immunescape.report.figures import save_figures, slide_sketches
+from immunescape.report.html.slide import slide_report
+from immunescape.report.told import load_told, result_folders
+
+__all__ = ["report"]
+
+
+def report(
+    out: Path,
+    /,
+    *,
+    figures: Path | None = None,
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
+) -> int:
+    """Write the report of every result in a folder again, from its files alone.
+
+    Parameters
+    ----------
+    out
+        Folder of a result, or the folder that holds one folder a slide.
+    figures
+        Folder for every figure as SVG and as PNG with 300 dots an inch.
+    quiet
+        Print nothing.
+    """
+    if not out.is_dir():
+        raise OutputError(f"{out.name or out} is no folder; give the folder that a run wrote to")
+    folders = result_folders(out)
+    if not folders:
+        raise OutputError(
+            f"{out.name or out} holds no result; give the folder that a run wrote to with -o"
+        )
+    for folder in folders:
+        told = load_told(folder)
+        with atomic_path(folder / "report.html") as beside:
+            beside.write_text(slide_report(told), encoding="utf-8")
+        if figures is not None:
+            save_figures(slide_sketches(told), figures, f"{folder.name}-")
+        if not quiet:
+            print(f"{folder.name}: report.html")
+    return 0

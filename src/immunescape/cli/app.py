@@ -87,6 +87,11 @@ _COMMANDS = {
     "info": "Print what was understood of a slide: size, pixel size, channels and markers.",
     "init": "Write a commented study file with the panel of a slide.",
     "demo": "Analyse the simulated sample patient and print the headline tables.",
+    "report": """Write the report of every result in a folder again, from its files alone.
+
+    ``--figures DIR`` writes each figure as SVG and as PNG with 300 dots an inch. Neither the slides
+    nor the network are needed.
+    """,
     "gui": "Open the workbench in napari, with a slide or the folder of a result in it.",
     "simulate": """Render simulated slides with their truth: one field, or a patient.
 

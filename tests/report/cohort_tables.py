@@ -75,7 +75,7 @@ def specimen_rows(patient, timepoint, day, touching, inside, gates="shared"):
          "evaluable": value is not None, "reason": why if value is None else ""}
         for metric, who, value, above, below in fractions
     ]  # fmt: skip
-    for region, more in (("tumour", 1.0), ("margin", 1.5)):
+    for region, more in (("centre", 1.0), ("tumour", 1.0), ("margin", 1.5)):
         density = cells / area * more
         rows.append(
             {**whose, "metric": DENSITY, "phenotype": "cd8_t", "region": region, "value": density,
@@ -175,8 +175,8 @@ CHANGE = {
 def changes():
     fraction = {**CHANGE, "metric": NEGATIVE, "unit": "1", "effect_scale": "difference"}
     dense = {
-        **CHANGE, "metric": DENSITY, "phenotype": "cd8_t", "region": "tumour", "unit": "per_mm2",
-        "effect_scale": "log_ratio",
+        **CHANGE, "metric": DENSITY, "phenotype": "cd8_t", "region": "centre", "unit": "per_mm2",
+        "effect_scale": "log_density",
     }  # fmt: skip
     return frame(
         PATIENTS_COLUMNS,
@@ -188,7 +188,8 @@ def changes():
             {**dense, "patient": "P01", "from_value": 400.0, "to_value": 100.0, "effect": -1.3863,
              "ci_low": -1.9, "ci_high": -0.8},
             {**fraction, "patient": "P02", "from_value": 0.625, "to_value": 0.975, "effect": 0.35,
-             "ci_low": -0.02, "ci_high": 0.5, "flags": "conclusion changes with the gates"},
+             "ci_low": -0.02, "ci_high": 0.5,
+             "flags": "conclusion differs between shared and slide gates"},
             {**fraction, "patient": "P03", "to_value": 1 / 3, "evaluable": False,
              "reason": "baseline: 9 cells, 20 needed"},
         ],
@@ -201,15 +202,15 @@ def comparisons():
         "subset": "all", "gates": "shared", "metric": NEGATIVE, "phenotype": "tumour",
         "region": "tissue", "n_patients": 2, "n_slides": 4, "n_cells": 20000, "effect": 0.5,
         "effect_scale": "difference", "ci_method": "patient_bootstrap", "p_value": 0.5,
-        "p_method": "exact", "smallest_p_value": 0.5, "q_value": 0.75, "flags": "",
-        "evaluable": True, "reason": "", "mixed_note": "2 patients, 5 needed",
+        "p_method": "exact", "family": "main", "smallest_p_value": 0.5, "q_value": 0.75,
+        "flags": "", "evaluable": True, "reason": "", "mixed_note": "2 patients, 5 needed",
     }  # fmt: skip
     return frame(
         COMPARISONS_COLUMNS,
         [
             {**row, "ci_low": 0.35, "ci_high": 0.65},
-            {**row, "metric": DENSITY, "phenotype": "cd8_t", "region": "tumour",
-             "effect": -2.0, "effect_scale": "log_ratio", "ci_low": -3.1, "ci_high": -0.9,
+            {**row, "metric": DENSITY, "phenotype": "cd8_t", "region": "centre",
+             "effect": -2.0, "effect_scale": "log_density", "ci_low": -3.1, "ci_high": -0.9,
              "q_value": 0.75},
             {**row, "group_column": "jak1", "group": "mutant", "n_patients": 1, "n_slides": 2,
              "n_cells": 10000, "effect": 0.35, "p_value": None, "q_value": None,
@@ -226,21 +227,24 @@ def patterns():
         [
             {**row, "level": "slide", "patient": "P01", "timepoint": timepoint,
              "sample_id": f"P01_{timepoint}", "pattern": pattern, "words": words, "holds": holds,
+             "axis": "pdl1" if pattern.startswith("pdl1") else "t_cells",
              "evidence_for": "CD8 inside the tumour 400 per mm²", "evidence_against": against,
              "rule": "density inside the tumour at least 100 per mm²"}
             for timepoint, pattern, words, holds, against in (
-                ("baseline", "infiltrated", "consistent with infiltration", True, ""),
-                ("baseline", "desert", "consistent with a desert", False, "400 per mm²"),
-                ("relapse", "pdl1_absent", "consistent with PD-L1 absent on tumour", True,
+                ("baseline", "t_cells_infiltrated", "consistent with infiltration", True, ""),
+                ("baseline", "t_cells_desert", "consistent with a desert", False, "400 per mm²"),
+                ("relapse", "pdl1_absent_on_tumour", "consistent with PD-L1 absent on tumour", True,
                  "PD-L1 gate not confirmed"),
             )
         ]
         + [
             {**row, "level": "slide", "patient": "P02", "timepoint": "relapse",
-             "sample_id": "P02_relapse", "pattern": "not_evaluable", "words": "not evaluable",
+             "sample_id": "P02_relapse", "axis": "t_cells",
+             "pattern": "t_cells_not_evaluable", "words": "not evaluable",
              "holds": True, "evaluable": False, "reason": "no CD8 T cells show the stain worked"},
             {**row, "level": "patient", "patient": "P01", "timepoint": "", "sample_id": "",
-             "pattern": "pdl1_absent", "words": "consistent with lost PD-L1 induction",
+             "axis": "course", "pattern": "course_lost_pdl1",
+             "words": "consistent with lost PD-L1 induction",
              "holds": True, "evidence_for": "30 % to 95 %", "evidence_against": "one lesion",
              "rule": "rises by 20 points", "otherwise": "at 70 points: not"},
         ],

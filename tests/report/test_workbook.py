@@ -132,8 +132,8 @@ def test_numbers_have_formats(tmp_path):
     heads = [cell.value for cell in sheet[1]]
     fraction = sheet[2][heads.index("PD-L1-negative of tumour cells touching CD8, %")]
     assert (fraction.data_type, fraction.number_format) == ("n", "0.0%")
-    density = sheet[2][heads.index("CD8 T cells inside the tumour, per mm²")]
-    assert (density.value, density.number_format) == (400, "#,##0")
+    ratio = sheet[2][heads.index("CD8 density at the margin / in the centre")]
+    assert (ratio.value, ratio.number_format) == (1.5, "0.00")
     specimens = reopened(tmp_path / "report.xlsx", "Specimens")
     heads = [cell.value for cell in specimens[1]]
     forms = {
@@ -150,7 +150,7 @@ def test_timepoints_stand_side_by_side(tmp_path):
     write_cohort_workbook(tmp_path, drawn.results(), drawn.tables())
     rows = rows_of(reopened(tmp_path / "report.xlsx", "Patient by timepoint"))
     (row,) = (r for r in rows if (r["Patient"], r["Number"], r["Gates"]) ==
-              ("P02", "CD8 T cells inside the tumour", "shared"))  # fmt: skip
+              ("P02", "CD8 T cells in the tumour's centre", "shared"))  # fmt: skip
     assert row["baseline"] == 300
     assert row["response"] is None  # no biopsy: missing, not 0
     assert row["relapse"] == 0
@@ -165,7 +165,7 @@ def test_two_specimens_at_once_have_a_row_each(tmp_path):
     twice = pd.concat([again, again.assign(specimen="second")], ignore_index=True)
     write_cohort_workbook(tmp_path, drawn.results(), {"specimens": twice})
     rows = rows_of(reopened(tmp_path / "report.xlsx", "Patient by timepoint"))
-    assert sum(r["Number"] == "CD8 T cells inside the tumour" for r in rows) == 2
+    assert sum(r["Number"] == "CD8 T cells in the tumour's centre" for r in rows) == 2
 
 
 def test_every_column_is_explained_once(tmp_path):
@@ -199,5 +199,5 @@ def test_a_slide_has_its_own_workbook(tmp_path):
     first = rows[0]
     assert (first["Value"], first["Unit"], first["Counted"]) == (0.3, "%", 30)
     assert first["What"] == "PD-L1-negative, touching CD8"
-    assert {r["Where"] for r in rows} == {"all analysed tissue", "tumour", "margin"}
+    assert {r["Where"] for r in rows} == {"all analysed tissue", "centre", "tumour", "margin"}
     assert list(rows_of(book["Summary"])[0]) == list(SUMMARY_COLUMNS)

@@ -83,8 +83,8 @@ def write_cohort_workbook(
         The slides that were analysed; of one that stands there under two kinds of gates the
         shared ones are shown.
     tables
-        ``specimens, patients, comparisons, patterns, failures`` by name; those that are not there
-        have no sheet.
+        ``specimens, patients, comparisons, patterns, staining, failures`` by name; those that are
+        not there have no sheet.
     """
     sheets, held, results = [], [], main_results(results)
     carried = tuple(dict.fromkeys(c for r in results for c in r.sample.carried))
@@ -107,6 +107,10 @@ def write_cohort_workbook(
         if found is not None:
             sheets.append(table_sheet(title, told, found, still=4))
             held.append(key)
+    if "staining" in tables:
+        told = "Whether the stains of slides that share gates can be compared."
+        sheets.append(table_sheet("Staining", told, tables["staining"], still=1))
+        held.append("staining")
     if "failures" in tables:
         told = "Slides that could not be analysed, with what to do about it."
         sheets.append(table_sheet("Failures", told, tables["failures"], still=1))

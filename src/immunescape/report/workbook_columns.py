@@ -40,6 +40,10 @@ class Column:
 
 
 LESION_COLUMNS = ("patient", "lesion", "day", "area_mm2")
+STAINING_COLUMNS = (
+    "sample_id", "patient", "timepoint", "batch", "marker", "statistic", "shared_by", "dim_level",
+    "dim_spread", "positive_cells", "slides", "not_comparable_with", "note",
+)  # fmt: skip
 
 TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "summary": SUMMARY_COLUMNS,
@@ -55,6 +59,7 @@ TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "patients": PATIENTS_COLUMNS,
     "comparisons": COMPARISONS_COLUMNS,
     "patterns": PATTERNS_COLUMNS,
+    "staining": STAINING_COLUMNS,
     "failures": FAILURES_COLUMNS,
     "lesions": LESION_COLUMNS,
 }
@@ -171,6 +176,8 @@ COLUMNS: Mapping[str, Column] = {
     "severity": Column("How far it stands out; larger is worse."),
     "issues": Column("In what it stands out."),
     # specimens, patients, comparisons
+    "family": Column("main for the numbers chosen before any was looked at, further for the rest; "
+                     "q counts the tests of one family."),
     "n_slides": Column("Slides behind the row."),
     "n_cells": Column("Cells behind the row.", "cells"),
     "n_patients": Column("Patients behind the row; the patient is the unit of a comparison."),
@@ -178,8 +185,9 @@ COLUMNS: Mapping[str, Column] = {
     "to_value": Column("The value at the later timepoint, in the unit beside it."),
     "effect": Column("The change from the earlier to the later timepoint, on the scale named "
                      "beside it; over patients, their mean."),
-    "effect_scale": Column("Scale of the effect: a log ratio of densities, or a difference of "
-                           "fractions."),
+    "effect_scale": Column("Scale of the effect: log_density and log_ratio are natural "
+                           "logarithms, so 0.69 is twice as much; difference is later less "
+                           "earlier."),
     "mixed_effect": Column("The same effect from a mixed model with a random intercept a patient."),
     "mixed_ci_low": Column("Lower end of the mixed model's 95 % interval."),
     "mixed_ci_high": Column("Upper end of the mixed model's 95 % interval."),
@@ -189,7 +197,17 @@ COLUMNS: Mapping[str, Column] = {
     "q_value": Column("p corrected for the number of metrics (Benjamini-Hochberg)."),
     "flags": Column("What makes the row doubtful: mixed sites, batches or tumour sources, stains "
                     "that cannot be compared, a conclusion that changes with the gates."),
+    # staining
+    "shared_by": Column("Whether gates are shared by a patient's slides or by a batch."),
+    "dim_level": Column("Level of the slide's dim cells, in the units of the image: another "
+                        "offset, exposure or a failed stain moves it, more positive cells do not."),
+    "dim_spread": Column("Spread of the dim cells about their level."),
+    "positive_cells": Column("Cells above the lowest gate of the marker, an internal control.",
+                             "cells"),
+    "slides": Column("Slides that share the gate."),
+    "not_comparable_with": Column("Slides whose dim cells are not as bright, parted by |."),
     # patterns
+    "axis": Column("What a pattern is about: t_cells, pdl1, or course."),
     "pattern": Column("Name of a pattern of immune escape or response."),
     "words": Column("The pattern in words: what the numbers are consistent with."),
     "holds": Column("Whether the rule of the pattern holds; empty where it cannot be judged."),

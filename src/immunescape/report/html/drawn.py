@@ -147,6 +147,8 @@ def inline_svg(
     for image, pixels in zip(root.iter(f"{_SVG}image"), pictures, strict=True):
         image.set(_HREF, _picture(pixels))
         image.set("preserveAspectRatio", "none")
+    if lines:
+        _gather(root, lines)
     _clean(root, key)
     width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
     for name in ("width", "height", "version"):

@@ -45,6 +45,7 @@ _NOWHERE = Path()
 _PIECES = re.compile(r"; (?![^(]*\))")
 _MOST_PIECES = 3
 _MOST_LETTERS = 240
+_MOST_RULE = 300
 _STOP = "_not_evaluable"
 _FIGURES = (
     ("cells", "cells", "{:.0f}"),
@@ -105,13 +106,11 @@ class Reading:
 
     @property
     def short(self) -> "Reading":
-        """The same with no more evidence than a first page has room for."""
-        return replace(
-            self,
-            for_=_first(self.for_),
-            against=_first(self.against),
-            rule=shortened(self.rule, _MOST_LETTERS),
-        )
+        """The same with no more of it than a first page has room for."""
+        rule = self.rule
+        if len(rule) > _MOST_RULE:
+            rule = f"{shortened(rule, _MOST_RULE)} (in full below)"
+        return replace(self, for_=_first(self.for_), against=_first(self.against), rule=rule)
 
 
 def readings(told: Told) -> tuple[Reading, ...]:

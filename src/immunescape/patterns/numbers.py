@@ -55,6 +55,11 @@ _SOURCES = {
     ),
 }
 _NEAR = ("", "contact")
+_PLACES = 12
+"""A number that is turned keeps so many places: 1 less 0.8 is 0.2, so that an end that just
+touches a threshold does so."""
+_LARGEST = 700.0
+"""A larger log odds ratio has no odds ratio that a computer can hold."""
 
 
 @dataclass(frozen=True)
@@ -202,9 +207,9 @@ def _number(source: _Source, row: Mapping[str, Any] | None, others: Mapping[str,
 def _turned(kind: str) -> Callable[[float], float]:
     """Return how a value of the summary is read: a positive share, an odds ratio, or as it is."""
     if kind == "share":
-        return lambda value: 1 - value
+        return lambda value: round(1 - value, _PLACES)
     if kind == "odds":
-        return lambda value: math.inf if value > 700 else math.exp(value)
+        return lambda value: math.inf if value > _LARGEST else round(math.exp(value), _PLACES)
     return lambda value: value
 
 

@@ -241,3 +241,9 @@ def test_nothing_to_compare():
     for results in ([], [slide("P1", "baseline", cd8(9, 1.0))]):
         table = comparison_table(results, CompareParams())
         assert not len(table) and tuple(table.columns) == COMPARISONS_COLUMNS
+
+
+def test_mixed_models_are_left_out_on_request():
+    found = comparison_table(cohort(CHANGES), CompareParams(mixed_model=False))
+    assert found["mixed_effect"].isna().all()
+    assert set(found["mixed_note"]) == {"no mixed model: not asked for"}

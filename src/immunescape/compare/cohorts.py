@@ -10,7 +10,7 @@ import pandas as pd
 
 from immunescape.compare.effects import difference_of_means, mean_change
 from immunescape.compare.metrics import EFFECT_SCALES, Bounds, Key, metric_of
-from immunescape.compare.mixed import fit_mixed
+from immunescape.compare.mixed import NOT_FITTED, fit_mixed
 from immunescape.compare.params import CompareParams
 from immunescape.compare.patients import gate_flags
 from immunescape.compare.people import (
@@ -135,7 +135,9 @@ class _Asked:
             if not some:
                 yield {**row, "evaluable": False, "reason": _why_none(key, patients)}
                 continue
-            fit = fit_mixed(*observations(key, patients))
+            fit = NOT_FITTED
+            if self.params.mixed_model:
+                fit = fit_mixed(*observations(key, patients))
             p = swap_p(changes, self.params)
             yield {
                 **row,

@@ -7,10 +7,10 @@ from math import nan
 
 import numpy as np
 
-__all__ = ["Mixed", "fit_mixed"]
+__all__ = ["NOT_FITTED", "Mixed", "fit_mixed"]
 
-_OPTIMISERS = ("bfgs", "powell")
-"""Tried in turn: the second needs no slope, which is lost where patients do not differ."""
+_OPTIMISER = "powell"
+"""It needs no slope, which is lost where patients do not differ."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Mixed:
     low: float
     high: float
     note: str
+
+
+NOT_FITTED = Mixed(nan, nan, nan, "no mixed model: not asked for")
 
 
 def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence[str]) -> Mixed:
@@ -60,7 +63,7 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             model = MixedLM((y - y.mean()) / spread, design, groups=np.asarray(patients))
-            fit = model.fit(method=list(_OPTIMISERS))
+            fit = model.fit(method=_OPTIMISER)
             effect = float(fit.params[1]) * spread
             low, high = (float(end) * spread for end in fit.conf_int()[1])
             between = float(np.asarray(fit.cov_re).reshape(-1)[0])

@@ -23,6 +23,8 @@ class CompareParams(Params):
     interval
         Interval of the mean change over patients: Student's t, or a bootstrap over patients (BCa).
         The bootstrap needs five patients; with fewer it is Student's t all the same.
+    mixed_model
+        Whether mixed models are fitted beside; they take most of the time.
     seed
         Of what is drawn at random.
     """
@@ -30,4 +32,5 @@ class CompareParams(Params):
     exact_patients: Annotated[int, Between(2, 16, step=1, unit="patients")] = 12
     draws: Annotated[int, Between(99, 999_999, step=100)] = 9999
     interval: Literal["student_t", "bootstrap"] = "student_t"
+    mixed_model: bool = True
     seed: Annotated[int, Between(0, 2**31 - 1, step=1)] = 0

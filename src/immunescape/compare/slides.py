@@ -14,6 +14,7 @@ __all__ = ["Slide", "told"]
 
 _NEAR = ("", "contact")
 """The main rows of a summary; radii around CD8 T cells stand beside them in each slide's own."""
+_TEXTS = ("neighbourhood", "statistic", "unit", "ci_method", "tumour_source", "reason")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +32,21 @@ class Slide:
     def rows(self) -> Mapping[Key, dict[str, Any]]:
         """Main rows of the summary by key, missing values as None, texts never missing."""
         table = self.result.tables["summary"]
-        near = table["neighbourhood"].astype(object).where(table["neighbourhood"].notna(), "")
-        table = table[near.isin(_NEAR)].astype(object)
-        table = table.where(table.notna(), None)
-        found = {}
-        for row in table.to_dict("records"):
-            for name in ("statistic", "reason", "ci_method", "tumour_source", "unit"):
+        names = [str(name) for name in table.columns]
+        found: dict[Key, dict[str, Any]] = {}
+        # Column by column: a slide has hundreds of rows, and a cohort many slides.
+        for values in zip(*(table[name].tolist() for name in table.columns), strict=True):
+            row: dict[str, Any] = {
+                name: None if value is pd.NA or value != value else value
+                for name, value in zip(names, values, strict=True)
+            }
+            for name in _TEXTS:
                 row[name] = row[name] or ""
+            if row["neighbourhood"] not in _NEAR:
+                continue
             ratio = row["metric"] == "membrane_to_cytoplasm_ratio"
-            key = Key(
-                row["metric"], row["phenotype"], row["region"], row["statistic"] if ratio else ""
-            )
-            found[key] = {str(name): value for name, value in row.items()}
+            statistic = row["statistic"] if ratio else ""
+            found[Key(row["metric"], row["phenotype"], row["region"], statistic)] = row
         return found
 
     @cached_property

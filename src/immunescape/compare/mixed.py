@@ -57,7 +57,12 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
     spread = float(y.std())
     if spread == 0:
         return _none("no mixed model: every specimen has the same value")
-    # Numbers about 1 are what its optimisers are made for.
+    each = np.unique(patients, return_inverse=True)[1][:, None] == np.arange(people)
+    whole = np.column_stack([each, x])
+    left = y - whole @ np.linalg.lstsq(whole, y)[0]
+    if float(left.std()) < 1e-9 * spread:
+        return _none(f"no mixed model: {of} leave nothing over that is chance")
+    # Numbers about 1 are what optimisers are made for.
     design = np.column_stack([np.ones_like(x), x])
     try:
         with warnings.catch_warnings(record=True) as heard:
@@ -71,8 +76,6 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
         return _none(f"no mixed model: {type(error).__name__} while fitting {of}")
     if not fit.converged or not np.isfinite([effect, low, high]).all():
         return _none(f"no mixed model: the fit to {of} does not converge")
-    if fit.scale < 1e-8:
-        return _none(f"no mixed model: {of} leave nothing over that is chance")
     notes = [f"Wald interval, {of}"]
     if between < 1e-6 or any("boundary" in str(one.message) for one in heard):
         notes.append("patients are found to differ by no more than chance")

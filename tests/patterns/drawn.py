@@ -93,6 +93,7 @@ def result(
     sample: Mapping[str, Any] | None = None,
     gates: list[dict[str, Any]] | None = None,
     sensitivity: list[dict[str, Any]] | None = None,
+    own_gates: bool = False,
     **changes: Mapping[str, Any],
 ) -> SampleResult:
     """Return the result of one slide."""
@@ -110,7 +111,7 @@ def result(
         if sensitivity
         else empty_table(SENSITIVITY_COLUMNS),
     }
-    return SampleResult(of, Path(name), tables)
+    return SampleResult(of, Path(name), tables, gates="slide" if own_gates else "shared")
 
 
 def course(*steps: Mapping[str, Ends], patient: str = "P01") -> list[SampleResult]:

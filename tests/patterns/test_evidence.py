@@ -140,9 +140,26 @@ def test_the_columns_are_the_promised_ones_also_without_results() -> None:
     table = pattern_table([])
     assert tuple(table.columns) == PATTERNS_COLUMNS
     assert table.empty
-    full = pattern_table([result(SLIDE)], gates="slide")
+    full = pattern_table([result(SLIDE)])
     assert tuple(full.columns) == PATTERNS_COLUMNS
-    assert set(full["gates"]) == {"slide"}
+    assert set(full["gates"]) == {"shared"}
     assert shown(full) == {"t_cells_excluded", "pdl1_absent_on_tumour"}
     text = full.drop(columns=["holds", "evaluable"])
     assert not text.isna().any().any()
+
+
+def test_gates_of_each_slide_that_conclude_otherwise_are_said_to() -> None:
+    results = [result(SLIDE), result({**EXCLUDED, **REACTIVE}, own_gates=True)]
+    table = pattern_table(results)
+    assert list(dict.fromkeys(table["gates"])) == ["shared", "slide"]
+    shared = table[table["gates"] == "shared"]
+    said = "with the gates of each slide alone: "
+    for level in ("slide", "patient"):
+        shown_here = line(shared, "pdl1_absent_on_tumour", level=level)
+        assert f"{said}not shown: PD-L1 absent" in shown_here["evidence_against"]
+        shown_there = line(shared, "pdl1_reactive", level=level)
+        assert f"{said}consistent with reactive" in shown_there["evidence_for"]
+        assert said not in line(shared, "t_cells_excluded", level=level)["evidence_against"]
+    steps = line(shared, "course_steps", level="patient", timepoint="")
+    assert f"{said}baseline: T cells excluded, PD-L1 reactive" in steps["evidence_against"]
+    assert not table[table["gates"] == "slide"]["evidence_against"].str.contains(said).any()

@@ -19,7 +19,7 @@ from immunescape.errors import OutputError
 from immunescape.io.tables import write_csv
 from immunescape.patterns import pattern_table
 from immunescape.pipeline.sweep import SWEEP_COLUMNS
-from immunescape.results import COHORT_COLUMNS, FAILURES_COLUMNS, PATTERNS_COLUMNS, empty_table
+from immunescape.results import COHORT_COLUMNS, FAILURES_COLUMNS, empty_table
 from immunescape.samples import Sample, SampleResult
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def collect(
         "specimens": specimen_table(results),
         "patients": patient_table(results),
         "comparisons": _comparisons(results, run),
-        "patterns": _patterns(results, run),
+        "patterns": pattern_table(results, run.patterns),
         "staining": staining,
         "failures": _failures(works, standing),
     }
@@ -175,15 +175,6 @@ def _comparisons(results: Sequence[SampleResult], run: "CohortRun") -> pd.DataFr
     first, *others = found
     grouped = [table[table["group"].fillna("") != ""] for table in others]
     return _joined([first, *grouped])
-
-
-def _patterns(results: Sequence[SampleResult], run: "CohortRun") -> pd.DataFrame:
-    found = []
-    for gates in ("shared", "slide"):
-        mine = [result for result in results if result.gates == gates]
-        if mine:
-            found.append(pattern_table(mine, run.patterns, gates=gates))
-    return _joined(found) if found else empty_table(PATTERNS_COLUMNS)
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from immunescape.patterns.evidence import evidence, joined
 from immunescape.patterns.numbers import Numbers, numbers_of
 from immunescape.patterns.params import PatternParams
 from immunescape.patterns.readings import AXES, Axis, read_slide, read_together
-from immunescape.patterns.sayings import CHANGED, Saying, neither
+from immunescape.patterns.sayings import CHANGED, Saying, compared, neither
 from immunescape.results import PATTERNS_COLUMNS
 from immunescape.samples import Sample, SampleResult, timepoint_order
 
@@ -27,21 +27,17 @@ _ONE_TIMEPOINT = "one timepoint only; a course needs two"
 
 
 def pattern_table(
-    results: Sequence[SampleResult],
-    params: PatternParams = PatternParams(),
-    *,
-    gates: str = "shared",
+    results: Sequence[SampleResult], params: PatternParams = PatternParams()
 ) -> pd.DataFrame:
     """Return what each slide and each patient is consistent with.
 
     Parameters
     ----------
     results
-        Results of one cohort, in any order; of several patients and timepoints.
+        Results of one cohort, in any order; of several patients and timepoints, under shared
+        gates, each slide's own, or both.
     params
         Thresholds.
-    gates
-        How the gates of these results were found, ``shared`` or ``slide``; stands in the table.
 
     Returns
     -------
@@ -56,22 +52,32 @@ def pattern_table(
         nor "not evaluable" as absent. ``otherwise`` says what changes with each threshold at half
         and at double; see `PatternParams.others`. Patients stand in the order of their names,
         slides in that of time and then of ``sample_id``; the order of `results` plays no part.
+        Rows of shared gates come first; where each slide's own gates lead to another conclusion
+        they say so, as evidence against what is shown and for what is not.
 
     Raises
     ------
     ValueError
-        If a summary has a row twice, or two results have one ``sample_id``.
+        If a summary has a row twice, or two results have one ``sample_id`` and like gates.
     """
-    names = [result.sample.sample_id for result in results]
+    names = [(result.gates, result.sample.sample_id) for result in results]
     if len(set(names)) < len(names):
         raise ValueError("two results have the same sample_id")
-    patients = [
-        _Patient.of([r for r in results if r.sample.patient == name], params)
-        for name in sorted({result.sample.patient for result in results})
-    ]
-    rows = [{**row, "gates": gates} for patient in patients for row in patient.rows()]
-    table = pd.DataFrame(rows, columns=list(PATTERNS_COLUMNS))
+    shared, own = (_rows(results, params, gates) for gates in ("shared", "slide"))
+    table = pd.DataFrame([*compared(shared, own), *own], columns=list(PATTERNS_COLUMNS))
     return table.astype({"holds": "boolean", "evaluable": bool})
+
+
+def _rows(
+    results: Sequence[SampleResult], params: PatternParams, gates: str
+) -> list[dict[str, Any]]:
+    """Return the rows of all patients under one kind of gates."""
+    mine = [result for result in results if result.gates == gates]
+    patients = [
+        _Patient.of([r for r in mine if r.sample.patient == name], params)
+        for name in sorted({result.sample.patient for result in mine})
+    ]
+    return [{**row, "gates": gates} for patient in patients for row in patient.rows()]
 
 
 _Key = tuple[str, str, str]

@@ -7,12 +7,12 @@ import pandas as pd
 
 from immunescape.report.headlines import HEADLINES, SHOWN
 from immunescape.report.html.cohort_charts import MANY, groupings, paired_charts
+from immunescape.report.html.cohort_patterns import matrix_of
 from immunescape.report.html.cohort_tables import (
     comparison_card,
     comparisons_table,
     failures_table,
     flags_table,
-    matrix_of,
     specimens_table,
 )
 from immunescape.report.html.page import Card, page
@@ -82,7 +82,7 @@ def cohort_page(
     every = {name: tables.get(name, empty_table(c)) for name, c in _COLUMNS.items()}
     main = {name: _main(table) for name, table in every.items()}
     samples = samples or [r.sample for r in results]
-    choices, further = paired_charts(
+    choices, further, undrawn = paired_charts(
         main["specimens"], timepoints, groupings([r.sample for r in results], group_by)
     )
     lines = main["specimens"]
@@ -97,6 +97,7 @@ def cohort_page(
         timepoints=timepoints,
         choices=choices,
         further=further,
+        undrawn=undrawn,
         many=len(lines) > MANY,
         comparisons=comparisons_table("comparisons", main["comparisons"]),
         changes=changes_table("changes", every["patients"], whole=True, links=links),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immunescape.report.figures import Sketch
-from immunescape.report.headlines import HEADLINES, SHOWN, Headline
+from immunescape.report.headlines import HEADLINES, SHOWN, Headline, rows_of_headline
 from immunescape.report.html.drawn import SCREEN, Drawn, Mark, drawing, inline_svg
 from immunescape.report.html.patient_tables import numbers_table
 from immunescape.report.plots_cohort import Line, draw_paired, paired_height_in
@@ -113,8 +113,10 @@ def paired_sketches(
 
 def paired_charts(
     specimens: "pd.DataFrame", timepoints: Sequence[str], choices: Sequence[Groups]
-) -> tuple[tuple[Paired, ...], tuple[Drawn, ...]]:
+) -> tuple[tuple[Paired, ...], tuple[Drawn, ...], tuple[str, ...]]:
     """Return the figures drawn for a page: the first numbers in each colouring, and the others.
+
+    Last comes what no specimen has, in words.
 
     Parameters
     ----------
@@ -124,7 +126,12 @@ def paired_charts(
         What patients are coloured by, one after the other.
     """
     if specimens.empty:
-        return (), ()
+        return (), (), ()
+    undrawn = [
+        headline.title
+        for headline in SHOWN
+        if not rows_of_headline(specimens, headline)["value"].notna().any()
+    ]
     first: list[Paired] = []
     others: list[Drawn] = []
     with drawing():
@@ -132,7 +139,7 @@ def paired_charts(
             charts = []
             for sketch, headline, lines in paired_sketches(specimens, timepoints, groups):
                 main = headline.key in _FIRST
-                if not main and place:
+                if (not main and place) or headline.title in undrawn:
                     continue
                 figure, _ = sketch.draw(SCREEN)
                 key = f"{sketch.name}-{place}"
@@ -143,7 +150,7 @@ def paired_charts(
                 drawn = Drawn(svg=svg, title=sketch.title, table=table if not place else None)
                 (charts if main else others).append(drawn)
             first.append(Paired(column=groups.column, charts=tuple(charts)))
-    return tuple(first), tuple(others)
+    return tuple(first), tuple(others), tuple(undrawn)
 
 
 def _safe(text: str) -> str:

@@ -1,7 +1,6 @@
-"""Tables of a cohort's page: comparisons, patterns, specimens, flags, failures."""
+"""Tables of a cohort's page: comparisons, specimens, flags, failures."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,42 +13,12 @@ from immunescape.report.plots_cohort_parts import text_of
 from immunescape.report.wording import METRIC_TITLES, PHENOTYPE_TITLES, region_title
 
 __all__ = [
-    "Chip",
-    "MatrixRow",
     "comparison_card",
     "comparisons_table",
     "failures_table",
     "flags_table",
-    "matrix_of",
     "specimens_table",
 ]
-
-_AXES = {"t_cells": "T cells", "pdl1": "PD-L1"}
-_SHORT = {"unnamed": "none shown", "not_evaluable": "not evaluable"}
-_TINTS = {
-    "t_cells_excluded": "a", "t_cells_infiltrated": "b", "t_cells_desert": "c",
-    "pdl1_reactive": "b", "pdl1_absent_on_tumour": "a", "pdl1_constitutive": "d",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chip:
-    """One pattern in a cell of the matrix."""
-
-    axis: str
-    short: str
-    words: str
-    tint: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatrixRow:
-    """One patient: chips at each timepoint, and the courses in words."""
-
-    patient: str
-    link: str
-    chips: tuple[tuple[Chip, ...], ...]
-    courses: tuple[str, ...]
 
 
 def comparison_card(comparisons: pd.DataFrame, headline: Headline, step: tuple[str, str]) -> Card:
@@ -98,13 +67,11 @@ def comparisons_table(key: str, comparisons: pd.DataFrame) -> Table:
     comparisons
         Rows of ``comparisons.csv`` under one kind of gates.
     """
-    rows, marked = [], []
+    rows = []
     for row in comparisons.to_dict("records"):
         shown = [h for h in SHOWN if h.of(row)]
         if not shown and text_of(row.get("family")) != "main":
             continue
-        if text_of(row["flags"]):
-            marked.append(len(rows))
         group = " ".join(filter(None, (text_of(row["group_column"]), text_of(row["group"]))))
         rows.append(
             (
@@ -115,76 +82,27 @@ def comparisons_table(key: str, comparisons: pd.DataFrame) -> Table:
                 Cell(effect_text(row, "mixed_effect"), _number(row["mixed_effect"])),
                 _p(row["p_value"]), _p(row["smallest_p_value"]), _p(row["q_value"]),
                 _count(row["n_patients"]), _count(row["n_slides"]), _count(row["n_cells"]),
-                "; ".join(
-                    filter(None, (text_of(row[c]) for c in ("flags", "reason", "mixed_note")))
-                ),
+                text_of(row["flags"]),
+                "; ".join(filter(None, (text_of(row[c]) for c in ("reason", "mixed_note")))),
             )
         )  # fmt: skip
     return Table(
         key=key,
         caption="Changes over patients: effect and interval before p. The patient is the unit; q "
-        "is p corrected over the metrics of one family; bold where something is flagged",
+        "is p corrected over the metrics of one family",
         columns=(
             Column("Number"), Column("Step"), Column("Patients"),
             Column("Mean change (95 % interval)", number=True),
             Column("Mixed model (95 % interval)", number=True), Column("p", number=True),
             Column("Smallest p attainable", number=True), Column("q", number=True),
             Column("n patients", number=True), Column("n slides", number=True),
-            Column("n cells", number=True), Column("Flags and remarks"),
+            Column("n cells", number=True), Column("Flags"), Column("Remarks"),
         ),
         rows=rows,
-        marked=frozenset(marked),
         row_heads=False,
         sorts=True,
         filters=True,
     )  # fmt: skip
-
-
-def matrix_of(
-    patterns: pd.DataFrame, timepoints: Sequence[str], links: Mapping[str, str]
-) -> list[MatrixRow]:
-    """Return the patterns of every patient at every timepoint.
-
-    Parameters
-    ----------
-    patterns
-        Rows of ``patterns.csv`` under one kind of gates.
-    timepoints
-        In the order of time.
-    links
-        Page of each patient.
-    """
-    if patterns.empty:
-        return []
-    held = patterns[patterns["holds"].map(lambda v: bool(pd.notna(v) and v))]
-    rows = []
-    for patient in dict.fromkeys(map(str, patterns["patient"])):
-        mine = held[held["patient"].astype(str) == patient]
-        over = mine[(mine["level"] == "patient") & (mine["timepoint"].map(text_of) == "")]
-        chips = tuple(_chips(mine[mine["timepoint"] == t]) for t in timepoints)
-        courses = tuple(dict.fromkeys(text_of(words) for words in over["words"]))
-        rows.append(
-            MatrixRow(patient=patient, link=links.get(patient, ""), chips=chips, courses=courses)
-        )
-    return rows
-
-
-def _chips(held: pd.DataFrame) -> tuple[Chip, ...]:
-    level = "patient" if (held["level"] == "patient").any() else "slide"
-    return tuple(
-        Chip(
-            axis=_AXES.get(text_of(row["axis"]), ""),
-            short=_short(text_of(row["axis"]), text_of(row["pattern"])),
-            words=text_of(row["words"]),
-            tint=_TINTS.get(text_of(row["pattern"]), "none"),
-        )
-        for row in held[held["level"] == level].to_dict("records")
-    )
-
-
-def _short(axis: str, pattern: str) -> str:
-    name = pattern.removeprefix(f"{axis}_")
-    return _SHORT.get(name, name.replace("_", " "))
 
 
 def specimens_table(key: str, specimens: pd.DataFrame, links: Mapping[str, str]) -> Table:

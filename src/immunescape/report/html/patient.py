@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from immunescape.report.html.page import Card, Check, link_to, page
 from immunescape.report.html.patient_charts import course_charts, lesion_chart
 from immunescape.report.html.patient_files import glimpses
 from immunescape.report.html.patient_gates import backgrounds_table, gates_table, staining_table
+from immunescape.report.html.patient_patterns import course_said, holds, in_short, unjudged
 from immunescape.report.html.patient_pictures import side_by_side
 from immunescape.report.html.patient_tables import (
     changes_table,
@@ -123,23 +124,25 @@ def patient_page(course: Course) -> str:
     flags = dict.fromkeys(
         part for text in changes["flags"] for part in text_of(text).split("; ") if part
     )
-    held = [row for row in patterns.to_dict("records") if _holds(row)]
+    held = [row for row in patterns.to_dict("records") if holds(row)]
+    charts, undrawn = course_charts(specimens, course.timepoints)
     return page(
         "patient.html",
         patient=course.patient,
         facts=_facts(course, results),
         moments=moments[:_MOST_MOMENTS],
         more=[moment.title for moment in moments[_MOST_MOMENTS:]],
-        course=[row for row in held if not text_of(row["timepoint"])],
-        text_of=text_of,
+        course=course_said(held),
         flags=list(flags),
-        charts=course_charts(specimens, course.timepoints),
+        charts=charts,
+        undrawn=undrawn,
         lesions=lesion_chart(course.patient, course.lesions, course.samples),
         changes=changes_table("changes", changes, patient=course.patient),
         gates=gates_table("gates", specimens, changes) if len(specimens) else None,
         staining=staining_table("staining", course.mine("staining")),
         backgrounds=backgrounds_table("backgrounds", course.results),
-        patterns=patterns_table("patterns", patterns),
+        held=patterns_table("patterns", pd.DataFrame(held, columns=patterns.columns)),
+        patterns=patterns_table("all-patterns", patterns, every=True),
         slides=slides_table("slides", results, ".."),
         failures=course.mine("failures").to_dict("records"),
         pictures=[pictures[name] for name in pictures],
@@ -231,14 +234,12 @@ def _patterns_at(course: Course, timepoint: str) -> tuple[tuple[str, ...], tuple
     patterns = course.mine("patterns", PATTERNS_COLUMNS)
     patterns = patterns[(patterns["gates"] == course.gates) & (patterns["timepoint"] == timepoint)]
     level = "patient" if (patterns["level"] == "patient").any() else "slide"
-    held = [r for r in patterns[patterns["level"] == level].to_dict("records") if _holds(r)]
-    words = dict.fromkeys(text_of(row["words"]) for row in held)
-    against = dict.fromkeys(text_of(row["evidence_against"]) for row in held)
+    held = [r for r in patterns[patterns["level"] == level].to_dict("records") if holds(r)]
+    words = dict.fromkeys(in_short(row) for row in held)
+    against = dict.fromkeys(
+        text_of(row["reason" if unjudged(row) else "evidence_against"]) for row in held
+    )
     return tuple(filter(None, words)), tuple(filter(None, against))
-
-
-def _holds(row: Mapping[Any, Any]) -> bool:
-    return bool(pd.notna(row["holds"]) and row["holds"])
 
 
 def _why_missing(course: Course, timepoint: str) -> str:

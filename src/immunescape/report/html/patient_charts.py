@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from immunescape.report.figures import Sketch
-from immunescape.report.headlines import SHOWN, Headline
+from immunescape.report.headlines import SHOWN, Headline, rows_of_headline
 from immunescape.report.html.drawn import SCREEN, Drawn, Mark, drawing, inline_svg
 from immunescape.report.html.page import Cell, Column, Table
 from immunescape.report.html.patient_tables import numbers_table
@@ -57,19 +57,24 @@ def course_sketches(specimens: "pd.DataFrame", timepoints: Sequence[str]) -> Ite
         )
 
 
-def course_charts(specimens: "pd.DataFrame", timepoints: Sequence[str]) -> list[Drawn]:
-    """Return the same figures, drawn for a page, each with its numbers."""
-    if specimens.empty:
-        return []
+def course_charts(
+    specimens: "pd.DataFrame", timepoints: Sequence[str]
+) -> tuple[list[Drawn], list[str]]:
+    """Return the same figures, drawn for a page, and what cannot be judged at any timepoint."""
     shown = [headline for headline in SHOWN if headline.key not in _LEFT_OUT]
-    drawn = []
+    if specimens.empty:
+        return [], []
+    drawn, undrawn = [], []
     with drawing():
         for headline, sketch in zip(shown, course_sketches(specimens, timepoints), strict=True):
+            if not rows_of_headline(specimens, headline)["value"].notna().any():
+                undrawn.append(headline.title)
+                continue
             figure, marks = sketch.draw(SCREEN)
             svg = inline_svg(figure, sketch.name, title=sketch.title, marks=marks)
             table = numbers_table(f"{sketch.name}-table", headline, specimens)
             drawn.append(Drawn(svg=svg, title=sketch.title, table=table))
-    return drawn
+    return drawn, undrawn
 
 
 def lesion_sketch(

@@ -119,7 +119,7 @@ def changes_table(
     """
     mine = patients[patients["patient"] == patient] if patient else patients
     main = "shared" if (mine["gates"] == "shared").any() else "slide"
-    rows, marked = [], []
+    rows = []
     for headline in SHOWN:
         its = rows_of_headline(mine, headline).to_dict("records")
         own = {_step(row): row for row in its if row["gates"] == "slide"}
@@ -127,9 +127,6 @@ def changes_table(
             if row["gates"] != main:
                 continue
             other = own.get(_step(row)) if main == "shared" else None
-            flags = text_of(row["flags"])
-            if flags or not bool(row["evaluable"]):
-                marked.append(len(rows))
             rows.append(
                 (
                     *(() if patient else (_linked(row["patient"], links),)),
@@ -141,7 +138,8 @@ def changes_table(
                     Cell(effect_text(row) or "not evaluable", effect_sorted(row)),
                     effect_text(other) if other else "",
                     _n(row),
-                    "; ".join(filter(None, (flags, text_of(row["reason"])))),
+                    text_of(row["flags"]),
+                    text_of(row["reason"]),
                 )
             )  # fmt: skip
     columns = (
@@ -149,15 +147,15 @@ def changes_table(
         Column("Step"), Column("Lesion"), Column("Number"), Column("From", number=True),
         Column("To", number=True), Column("Change (95 % interval, within slide only)", number=True),
         Column("Under each slide's own gates", number=True), Column("Slides, cells", number=True),
-        Column("Flags and remarks"),
+        Column("Flags"), Column("Remarks"),
     )  # fmt: skip
     return Table(
         key=key, caption="Changes from timepoint to timepoint", columns=columns, rows=rows,
-        marked=frozenset(marked), sorts=whole, filters=whole, row_heads=False,
+        sorts=whole, filters=whole, row_heads=False,
     )  # fmt: skip
 
 
-def patterns_table(key: str, patterns: pd.DataFrame) -> Table:
+def patterns_table(key: str, patterns: pd.DataFrame, *, every: bool = False) -> Table:
     """Return patterns with the evidence for and against, the rule, and what others would say.
 
     Parameters
@@ -165,11 +163,13 @@ def patterns_table(key: str, patterns: pd.DataFrame) -> Table:
     key
         Id of the table.
     patterns
-        Rows of ``patterns.csv``; those that hold stand out.
+        Rows of ``patterns.csv``.
+    every
+        Whether rows that do not hold are among them; those that do then stand out.
     """
     rows, marked = [], []
     for row in patterns.to_dict("records"):
-        if pd.notna(row["holds"]) and bool(row["holds"]):
+        if every and pd.notna(row["holds"]) and bool(row["holds"]):
             marked.append(len(rows))
         rows.append(
             (
@@ -180,7 +180,8 @@ def patterns_table(key: str, patterns: pd.DataFrame) -> Table:
         )  # fmt: skip
     return Table(
         key=key,
-        caption="What the numbers are consistent with; bold where the rule holds",
+        caption="What the numbers are consistent with"
+        + ("; bold where the rule holds" if every else ""),
         columns=(
             Column("When"), Column("Pattern"), Column("For it"), Column("Against it"),
             Column("Rule"), Column("With other thresholds"),

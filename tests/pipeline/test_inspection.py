@@ -96,3 +96,4 @@ def test_a_slide_without_cells_is_inspected_too(tmp_path):
     result = run_slide(Inputs(slide=path), tmp_path / "out", STUDY)
     assert len(result.cells) == result.provenance["segmentation_quality"]["figures"]["cells"]
     assert (tmp_path / "out" / "blank" / "segmentation.html").exists()
+    assert "not evaluable" in (tmp_path / "out" / "blank" / "report.html").read_text("utf-8")

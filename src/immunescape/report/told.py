@@ -20,16 +20,34 @@ from immunescape.io.pictures import read_pictures
 from immunescape.io.tables import read_cells
 from immunescape.panel import Panel
 from immunescape.regions import Regions
-from immunescape.results import Picture, SlideResult
+from immunescape.results import (
+    BANDS_COLUMNS,
+    CONTACTS_COLUMNS,
+    GATES_COLUMNS,
+    QUALITY_COLUMNS,
+    REGIONS_COLUMNS,
+    SEGMENTATION_COLUMNS,
+    SENSITIVITY_COLUMNS,
+    SUMMARY_COLUMNS,
+    Picture,
+    SlideResult,
+)
 from immunescape.study import Study, read_study
 
 __all__ = ["CLOSEUP", "OVERVIEW", "Told", "labels_within", "load_told", "result_folders"]
 
 OVERVIEW, CLOSEUP = "overview", "closeup"
 """Names of the pictures that a result keeps."""
-_TABLES = (
-    "regions", "bands", "contacts", "summary", "sensitivity", "quality", "segmentation", "gates",
-)  # fmt: skip
+_COLUMNS = {
+    "regions": REGIONS_COLUMNS,
+    "bands": BANDS_COLUMNS,
+    "contacts": CONTACTS_COLUMNS,
+    "summary": SUMMARY_COLUMNS,
+    "sensitivity": SENSITIVITY_COLUMNS,
+    "quality": QUALITY_COLUMNS,
+    "segmentation": SEGMENTATION_COLUMNS,
+    "gates": GATES_COLUMNS,
+}
 _STORE = "labels.zarr"
 
 
@@ -108,7 +126,7 @@ def load_told(folder: Path) -> Told:
             name=folder.name,
             cells=read_cells(folder),
             shapes=shapes,
-            tables={n: pd.read_csv(folder / f"{n}.csv") for n in _found(folder)},
+            tables={n: _table(folder / f"{n}.csv", n) for n in _found(folder)},
             provenance=provenance,
             warnings=tuple(map(str, provenance.get("warnings", ()))),
             pictures=pictures,
@@ -143,10 +161,15 @@ def result_folders(place: Path) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: path.name))
 
 
+def _table(path: Path, name: str) -> pd.DataFrame:
+    """Read a table that has all its columns."""
+    return pd.read_csv(path)[list(_COLUMNS[name])]
+
+
 def _found(folder: Path) -> tuple[str, ...]:
     """Return the tables of a result; those that every result has must be there."""
     may_lack = ("sensitivity", "quality", "segmentation")
-    return tuple(n for n in _TABLES if n not in may_lack or (folder / f"{n}.csv").is_file())
+    return tuple(n for n in _COLUMNS if n not in may_lack or (folder / f"{n}.csv").is_file())
 
 
 def labels_within(labels: Plane, picture: Picture) -> npt.NDArray[np.int32]:

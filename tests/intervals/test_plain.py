@@ -127,3 +127,11 @@ def test_log_odds_ratio_is_finite_and_antisymmetric(a, b, c, d):
 
 def test_log_odds_ratio_of_an_empty_table_is_zero():
     assert log_odds_ratio(0, 0, 0, 0).value == 0
+
+
+def test_a_ratio_to_next_to_nothing_has_no_upper_end():
+    """Cells that stand in patches can be worth a small part of one."""
+    low, high = rate_ratio_interval(20.0, 1.0, 1e-3, 1.0)
+    assert high == math.inf and 0 < low < math.inf
+    low, high = rate_ratio_interval(1e-3, 1.0, 20.0, 1.0)
+    assert low == 0 and 0 < high < 1

@@ -97,7 +97,11 @@ def wilson_interval(
 
 
 def rate_ratio_interval(
-    count: int, exposure: float, base_count: int, base_exposure: float, confidence: float = 0.95
+    count: float,
+    exposure: float,
+    base_count: float,
+    base_exposure: float,
+    confidence: float = 0.95,
 ) -> Interval:
     """Return the exact conditional interval of a ratio of two Poisson rates.
 
@@ -107,7 +111,8 @@ def rate_ratio_interval(
     Parameters
     ----------
     count, exposure
-        Count above the line and what it was counted in, an area say.
+        Count above the line and what it was counted in, an area say. Counts need not be whole:
+        cells that stand in patches are worth fewer.
     base_count, base_exposure
         The same below the line.
     confidence
@@ -116,8 +121,9 @@ def rate_ratio_interval(
     Returns
     -------
     Interval
-        Two floats. The high end is infinite where `base_count` is 0, the low end is 0 where
-        `count` is 0; both are NaN where both counts are 0 or an exposure is not positive.
+        Two floats. The high end is infinite where `base_count` is 0 or next to it, the low end
+        is 0 where `count` is 0; both are NaN where both counts are 0 or an exposure is not
+        positive.
 
     Examples
     --------
@@ -134,8 +140,9 @@ def rate_ratio_interval(
         p = float(special.betaincinv(count, base_count + 1, alpha / 2))
         low = p / (1 - p) * scale
     if base_count > 0:
-        p = float(special.betaincinv(count + 1, base_count, 1 - alpha / 2))
-        high = p / (1 - p) * scale
+        # From the side of the base, whose share may be too small to be told from 0 after 1 less it.
+        rest = float(special.betaincinv(base_count, count + 1, alpha / 2))
+        high = (1 - rest) / rest * scale if rest > 0 else math.inf
     return Interval(low, high)
 
 

@@ -163,3 +163,25 @@ def test_gates_of_each_slide_that_conclude_otherwise_are_said_to() -> None:
     steps = line(shared, "course_steps", level="patient", timepoint="")
     assert f"{said}baseline: T cells excluded, PD-L1 reactive" in steps["evidence_against"]
     assert not table[table["gates"] == "slide"]["evidence_against"].str.contains(said).any()
+
+
+def test_other_cells_of_a_lymph_node_are_doubted() -> None:
+    node, skin = (
+        pattern_table([result(SLIDE, sample={"site": s})]) for s in ("Lymph_Node", "skin")
+    )
+    said = "in a lymph node the other cells are for the most part the node's own lymphocytes"
+    assert said in line(node, "pdl1_absent_on_tumour")["evidence_against"]
+    assert said not in line(node, "t_cells_excluded")["evidence_against"]
+    assert said not in line(skin, "pdl1_absent_on_tumour")["evidence_against"]
+
+
+def test_one_reason_for_a_whole_axis_is_said_once() -> None:
+    why = "stain failure cannot be told from biology: 3 PD-L1-positive cells"
+    names = ("touching", "apart", "other", "odds", "other_odds")
+    table = pattern_table([result(SLIDE, **{name: {"stop": why} for name in names})])
+    row = line(table, "pdl1_not_evaluable")
+    assert row["reason"] == why
+    assert row["words"] == f"not evaluable: {why}"
+    few = line(pattern_table([result(SLIDE, touching={"stop": "12 cells, 20 needed"})]),
+               "pdl1_not_evaluable")  # fmt: skip
+    assert few["reason"] == ("PD-L1-positive, tumour cells touching CD8: 12 cells, 20 needed")

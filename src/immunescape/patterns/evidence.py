@@ -70,6 +70,10 @@ def _doubts(rule: Rule, numbers: Numbers) -> Iterator[str]:
         yield f"gates found automatically that nobody confirmed: {', '.join(numbers.unconfirmed)}"
     if numbers.tumour_source == "derived":
         yield "the tumour region was derived from its cells, nobody drew it"
+    names = {clause.number for clause in rule.clauses}
+    node = " ".join(numbers.site.casefold().replace("_", " ").replace("-", " ").split())
+    if node == "lymph node" and any(name.startswith("other") for name in names):
+        yield "in a lymph node the other cells are for the most part the node's own lymphocytes"
     for name in dict.fromkeys(clause.number for clause in rule.clauses):
         for note in filter(None, numbers[name].note.split("; ")):
             if not any(said in note for said in _SAID_ELSEWHERE):

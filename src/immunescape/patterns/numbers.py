@@ -139,12 +139,15 @@ class Numbers:
         ``drawn``, ``imported``, ``derived``; empty without a tumour region.
     margin_width_um
         Width of the margin; NaN where it is not told.
+    site
+        Where the lesion was, as the sample sheet says it.
     """
 
     by_name: Mapping[str, Number]
     unconfirmed: tuple[str, ...] = ()
     tumour_source: str = ""
     margin_width_um: float = math.nan
+    site: str = ""
 
     def __getitem__(self, name: str) -> Number:
         return self.by_name[name]
@@ -175,6 +178,7 @@ def numbers_of(result: SampleResult) -> Numbers:
         unconfirmed=tuple(sorted(map(_gate, filter(_open, gates)))),
         tumour_source=next((_text(s) for s in summary["tumour_source"] if _text(s)), ""),
         margin_width_um=next((w for w in widths if not math.isnan(w)), math.nan),
+        site=result.sample.site,
     )
 
 

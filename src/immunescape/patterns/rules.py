@@ -1,13 +1,15 @@
 """What makes a slide consistent with a pattern: clauses, each about one end of an interval."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from immunescape.patterns.numbers import Number, Numbers
 from immunescape.patterns.params import PatternParams
 
-__all__ = ["PDL1", "T_CELLS", "Clause", "Rule", "all_of"]
+__all__ = ["PDL1", "T_CELLS", "Clause", "Rule", "all_of", "unknown"]
+
+_FEW = 2
 
 
 @dataclass(frozen=True)
@@ -111,16 +113,23 @@ class Rule:
         text = "; and ".join(clause.rule(numbers, params) for clause in self.clauses)
         return text.replace("and and ", "and ")
 
-    def unknown(self, numbers: Numbers, params: PatternParams) -> str:
-        """Return why it cannot be judged: each reason once, after the numbers that it concerns."""
-        reasons: dict[str, list[str]] = {}
-        for clause in self.clauses:
-            if clause.holds(numbers, params) is None:
-                number = numbers[clause.number]
-                why = number.reason or number.note or "no p value"
-                names = reasons.setdefault(why, [])
-                names += [number.words] if number.words not in names else []
-        return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
+
+def unknown(rules: Sequence[Rule], numbers: Numbers, params: PatternParams) -> str:
+    """Return why rules cannot be judged: each reason once, with the numbers that it concerns.
+
+    The numbers are left out where one reason concerns all that cannot be judged, three or more.
+    """
+    reasons: dict[str, dict[str, None]] = {}
+    for rule in rules:
+        if rule.holds(numbers, params) is None:
+            for clause in rule.clauses:
+                if clause.holds(numbers, params) is None:
+                    number = numbers[clause.number]
+                    why = number.reason or number.note or "no p value"
+                    reasons.setdefault(why, {})[number.words] = None
+    if len(reasons) == 1 and all(len(names) > _FEW for names in reasons.values()):
+        return next(iter(reasons))
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
 
 
 def all_of(parts: Iterable[bool | None]) -> bool | None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from immunescape.patterns.course import COURSES, NO_COURSE, NOT_EVALUABLE, STEPS, Step, read_course
+from immunescape.patterns.course import COURSES, NO_COURSE, NOT_EVALUABLE, STEPS, Step
 from immunescape.patterns.evidence import evidence, joined
 from immunescape.patterns.numbers import Numbers, numbers_of
 from immunescape.patterns.params import PatternParams
-from immunescape.patterns.readings import AXES, Axis, read_slide, read_together
+from immunescape.patterns.patient import Key, read_patient, step_of, those
+from immunescape.patterns.readings import AXES, Axis
+from immunescape.patterns.rules import unknown
 from immunescape.patterns.sayings import CHANGED, Saying, compared, neither
 from immunescape.results import PATTERNS_COLUMNS
 from immunescape.samples import Sample, SampleResult, timepoint_order
@@ -80,10 +82,6 @@ def _rows(
     return [{**row, "gates": gates} for patient in patients for row in patient.rows()]
 
 
-_Key = tuple[str, str, str]
-"""Timepoint and sample, each empty where it does not apply, and pattern."""
-
-
 @dataclass(frozen=True, eq=False)
 class _Patient:
     """One patient: slides by timepoint, their numbers, and what holds with these thresholds."""
@@ -91,8 +89,8 @@ class _Patient:
     samples: Mapping[str, tuple[Sample, ...]]
     numbers: Mapping[str, Numbers]
     params: PatternParams
-    held: Mapping[_Key, bool | None]
-    otherwise: Mapping[_Key, str]
+    held: Mapping[Key, bool | None]
+    otherwise: Mapping[Key, str]
 
     @classmethod
     def of(cls, results: Sequence[SampleResult], params: PatternParams) -> "_Patient":
@@ -102,10 +100,10 @@ class _Patient:
             t: tuple(s for s in everyone if s.timepoint == t) for t in timepoint_order(everyone)
         }
         numbers = {result.sample.sample_id: numbers_of(result) for result in results}
-        held = _read(samples, numbers, params)
-        changed: dict[_Key, list[str]] = {key: [] for key in held}
+        held = read_patient(samples, numbers, params)
+        changed: dict[Key, list[str]] = {key: [] for key in held}
         for name, value, other in params.others():
-            for key, now in _read(samples, numbers, other).items():
+            for key, now in read_patient(samples, numbers, other).items():
                 if now is not held[key]:
                     changed[key].append(f"{name} {value:g}: {CHANGED[now]}")
         otherwise = {key: "; ".join(said) or _UNMOVED for key, said in changed.items()}
@@ -152,16 +150,15 @@ class _Patient:
 
     def _slide(self, sample: Sample, axis: Axis) -> Iterator[Saying]:
         numbers, params = self.numbers[sample.sample_id], self.params
-        held = {p: self.held[sample.timepoint, sample.sample_id, p] for p in axis.patterns}
         for rule in axis.rules:
             yield Saying(
                 rule.pattern,
                 rule.title,
                 rule.rule(numbers, params),
                 *evidence(rule, numbers, params),
-                rule.unknown(numbers, params) if held[rule.pattern] is None else "",
+                unknown([rule], numbers, params),
             )
-        stops = joined([r.unknown(numbers, params) for r in axis.rules if held[r.pattern] is None])
+        stops = unknown(axis.rules, numbers, params)
         seen = [numbers[c.number] for r in axis.rules for c in r.clauses]
         against = joined([number.text() for number in seen if not number.reason])
         yield from neither(axis, against, stops)
@@ -194,7 +191,7 @@ class _Patient:
 
     def _of(self, sample: Sample) -> dict[str, bool | None]:
         """Return what holds on one slide, by pattern."""
-        return _those(self.held, sample.timepoint, sample.sample_id)
+        return those(self.held, sample.timepoint, sample.sample_id)
 
     def _any(self, samples: Sequence[Sample]) -> Numbers:
         """Return the numbers of one slide, whose units the thresholds are printed in."""
@@ -210,7 +207,7 @@ class _Patient:
         return joined(reasons)
 
     def _course(self) -> Iterator[Saying]:
-        steps = [_step(self.held, timepoint) for timepoint in self.samples]
+        steps = [step_of(self.held, timepoint) for timepoint in self.samples]
         flags = list(self._flags())
         yield Saying(
             STEPS, self._trail(steps), "what is shown at each timepoint",
@@ -282,30 +279,3 @@ class _Patient:
         if len(widths) > 1:
             listed = ", ".join(f"{width:g}" for width in sorted(widths))
             yield f"the margins have several widths: {listed} µm"
-
-
-def _read(
-    samples: Mapping[str, tuple[Sample, ...]],
-    numbers: Mapping[str, Numbers],
-    params: PatternParams,
-) -> dict[_Key, bool | None]:
-    """Return what holds of each slide, each timepoint and the course."""
-    held: dict[_Key, bool | None] = {}
-    for timepoint, of in samples.items():
-        slides = [read_slide(numbers[s.sample_id], params) for s in of]
-        for sample, slide in zip(of, slides, strict=True):
-            held |= {(timepoint, sample.sample_id, p): now for p, now in slide.items()}
-        held |= {(timepoint, "", p): now for p, now in read_together(slides).items()}
-    steps = [_step(held, timepoint) for timepoint in samples]
-    held |= {("", "", p): now for p, now in read_course(steps).items()}
-    return held
-
-
-def _step(held: Mapping[_Key, bool | None], timepoint: str) -> Step:
-    return Step(timepoint, _those(held, timepoint, ""))
-
-
-def _those(
-    held: Mapping[_Key, bool | None], timepoint: str, sample_id: str
-) -> dict[str, bool | None]:
-    return {p: now for (t, s, p), now in held.items() if t == timepoint and s == sample_id}

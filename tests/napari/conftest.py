@@ -72,6 +72,7 @@ def open_step(make_napari_viewer, qtbot, analysed, sample_inputs):
         panel = bench.show_step(step)
         qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=120_000)
         qtbot.waitUntil(panel.isVisible)
+        qtbot.waitUntil(lambda: not bench.arrivals.turns.busy, timeout=60_000)
         if (regions := bench.panels.get("regions")) is not None:  # its layers come late
             qtbot.waitUntil(lambda: regions.proposals.known, timeout=60_000)
         return panel

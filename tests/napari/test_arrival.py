@@ -1,13 +1,17 @@
 """How slides and results come onto the workbench, and leave it."""
 
 import dataclasses
+import json
 import shutil
 
+import numpy as np
 import pytest
 import shapely
 from napari.utils.notifications import notification_manager
 
+from immunescape.cells import CellTable
 from immunescape.cli.demo import sample_folder
+from immunescape.io import open_slide
 from immunescape.io.geojson import read_annotations
 from immunescape.margin import MarginParams
 from immunescape.napari.layers import facts_of
@@ -40,7 +44,8 @@ def shown(bench, kind):
 
 
 def loaded(bench):
-    return bench.session.finished is not None
+    """Whether a result is there, and all of its layers are shown."""
+    return bench.session.finished is not None and not bench.arrivals.turns.busy
 
 
 def test_slides_come_are_chosen_and_leave(bench, qtbot, tmp_path):
@@ -135,6 +140,112 @@ def test_a_dropped_result_comes_back_as_it_was_left(bench, qtbot, analysed):
     image = shown(bench, "opened")[0]
     assert tuple(image.scale) == (0.4, 0.4) and tuple(image.translate) == (0.2, 0.2)
     qtbot.waitUntil(lambda: not bench.arrivals.work or not bench.arrivals.work.running)
+
+
+def open_analysed(bench, analysed):
+    """Open the slide whose result lies in a folder."""
+    slide = analysed.parent / f"{BASELINE}.ome.tif"
+    shutil.copy(sample_folder() / slide.name, slide)
+    shutil.copy(sample_folder() / f"{BASELINE}.geojson", analysed.parent)
+    drawn = analysed.parent / f"{BASELINE}.geojson"
+    bench.session.open(open_slide(slide), slide, out=analysed, annotations=drawn)
+
+
+def named(bench):
+    """What the layers of the result show, from the bottom to the top."""
+    facts = [facts_of(layer) for layer in bench.session.viewer.layers]
+    return [f.get("labels") or f.get("role") for f in facts if f.get("result")]
+
+
+def with_wider_margin(finished):
+    """The same slide as if it had been run again with a margin of another width."""
+    folder = finished.job.folder
+    regions = json.loads((folder / "regions.geojson").read_text())
+    for feature in regions["features"]:
+        if feature["properties"]["classification"]["name"] == "Result: Outer margin":
+            box = shapely.box(100, 100, 300, 300)
+            feature["geometry"] = json.loads(shapely.to_geojson(shapely.MultiPolygon([box])))
+    (folder / "regions.geojson").write_text(json.dumps(regions))
+    cells = finished.cells.frame.assign(x_um=1.5)
+    return dataclasses.replace(finished, cells=CellTable(cells))
+
+
+def test_a_result_is_shown_a_layer_at_a_time_and_the_latest_wins(bench, qtbot, analysed):
+    session, viewer = bench.session, bench.session.viewer
+    open_analysed(bench, analysed)
+    qtbot.waitUntil(lambda: session.finished is not None, timeout=60_000)
+    assert bench.arrivals.turns.busy and named(bench)[-1] == "cells"
+    assert len(named(bench)) < 5  # the window is let breathe in between
+    first, second = session.finished, with_wider_margin(session.finished)
+    session.set_finished(second)
+    qtbot.waitUntil(lambda: not bench.arrivals.turns.busy)
+    shown_now = named(bench)
+    assert sorted(shown_now) == sorted(set(shown_now)) and shown_now[-2:] == ["nuclei", "cells"]
+    assert {"centre", "inner_margin", "outer_margin", "stroma", "interface"} <= set(shown_now)
+    cells = viewer.layers[-1]
+    assert cells.contour == 1 and (cells.features["x_um"] == 1.5).all()
+    (outer,) = (x for x in shown(bench, "found") if facts_of(x)["role"] == "outer_margin")
+    um = 0.5 * np.array([[100, 100], [300, 300]])
+    assert np.allclose([outer.data[0].min(axis=0), outer.data[0].max(axis=0)], um)
+
+    # what shows the same already stays as a person set it
+    (centre,) = (x for x in shown(bench, "found") if facts_of(x)["role"] == "centre")
+    centre.visible, cells.opacity = True, 0.3
+    cells.contour = 0
+    session.set_finished(dataclasses.replace(second, cells=first.cells))
+    qtbot.waitUntil(lambda: not bench.arrivals.turns.busy)
+    assert centre in viewer.layers and centre.visible and outer in viewer.layers
+    assert cells is viewer.layers[-1] and (cells.contour, cells.opacity) == (0, 0.3)
+    assert (cells.features["x_um"] != 1.5).any() and named(bench) == shown_now
+    # a changed shape is drawn anew, in its place, and as visible as it was
+    outer.visible = True
+    outer.data = [outer.data[0] + 1]
+    session.set_finished(dataclasses.replace(second))
+    qtbot.waitUntil(lambda: not bench.arrivals.turns.busy)
+    assert outer not in viewer.layers and named(bench)[-2:] == ["nuclei", "cells"]
+    (anew,) = (x for x in shown(bench, "found") if facts_of(x)["role"] == "outer_margin")
+    assert anew.visible and np.allclose(anew.data[0].min(axis=0), um[0])
+
+
+def test_a_window_closed_or_emptied_while_a_result_is_shown_raises_nothing(
+    make_napari_viewer, qtbot, analysed
+):
+    bench = workbench_of(make_napari_viewer())
+    open_analysed(bench, analysed)
+    qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=60_000)
+    assert bench.arrivals.turns.busy
+    bench.arrivals._hide()  # as where a result of other settings takes its place
+    qtbot.wait(50)
+    assert named(bench) == []
+    bench.session.set_finished(dataclasses.replace(bench.session.finished))
+    assert bench.arrivals.turns.busy
+    bench.close_work()
+    bench.session.viewer.close()
+    qtbot.wait(50)
+    assert not bench.arrivals.turns.busy
+
+
+def test_the_panel_in_front_follows_at_once_and_hidden_ones_a_turn_each(
+    make_napari_viewer, qtbot, analysed
+):
+    bench = workbench_of(make_napari_viewer(show=True))
+    hidden = [bench.show_step(key) for key in ("gates", "cells", "numbers")]
+    front = bench.show_step("segment")
+    open_analysed(bench, analysed)
+    qtbot.waitUntil(lambda: loaded(bench), timeout=60_000)
+    result = dataclasses.replace(bench.session.finished)
+    order = []
+    for panel in (*hidden, front):
+        panel.refresh = lambda panel=panel: order.append((panel.key, bench.session.finished))
+    bench.session.set_finished(result)
+    assert order == [("segment", result)]
+    newest = dataclasses.replace(result)
+    bench.session.set_finished(newest)
+    qtbot.waitUntil(lambda: not bench.arrivals.turns.busy)
+    assert order[1] == ("segment", newest)
+    assert sorted(key for key, _ in order[2:]) == ["cells", "gates", "numbers"]  # once each
+    assert all(seen is newest for _, seen in order[1:])
+    bench.close_work()
 
 
 def test_a_slide_finds_the_result_beside_it_and_what_was_set_since(bench, qtbot, analysed):

@@ -36,6 +36,7 @@ def bench(make_napari_viewer_proxy, qtbot, analysed):
     qtbot.waitUntil(lambda: bench.session.finished is not None, timeout=60_000)
     qtbot.waitUntil(lambda: bench.panels["numbers"].picker is not None, timeout=30_000)
     qtbot.waitExposed(bench)
+    qtbot.waitUntil(lambda: not bench.arrivals.turns.busy)
     return bench
 
 

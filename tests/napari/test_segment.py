@@ -94,6 +94,7 @@ def test_preview_cancel_run_and_look(bench, qtbot, tmp_path):
     qtbot.waitUntil(lambda: idle(panel), timeout=20_000)
     assert set(said) <= set(STEP_WORDS)
     assert not facts(bench, "preview")  # the result has taken its place
+    qtbot.waitUntil(lambda: not bench.arrivals.turns.busy)
     labels = facts(bench, "labels")
     assert set(labels) == {"nuclei", "cells"}
     cells = np.asarray(LabelStore.open(session.folder / "labels.zarr")["cells"])

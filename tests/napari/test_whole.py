@@ -64,6 +64,7 @@ def test_from_the_sample_data_to_saved_tables(bench, qtbot, tmp_path):
     work = run(bench, qtbot)
     qtbot.waitUntil(lambda: session.finished is not None, timeout=600_000)
     assert not work.running
+    qtbot.waitUntil(lambda: not bench.arrivals.turns.busy)
     assert session.folder == tmp_path / "home" / "immunescape-results" / "P01_baseline"
     shown = {facts_of(layer).get("labels") for layer in viewer.layers}
     assert {"cells", "nuclei"} <= shown

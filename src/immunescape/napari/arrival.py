@@ -15,6 +15,7 @@ from immunescape.napari.layers import facts_of, regions_from_layers
 from immunescape.napari.session import finish
 from immunescape.napari.showing import dress_slide, hide_result, place_slide, show_result
 from immunescape.napari.step_widget import tell_error
+from immunescape.napari.turns import Turns
 from immunescape.napari.work import Work
 from immunescape.pipeline.reopening import reopen_study
 from immunescape.regions import Regions
@@ -85,6 +86,7 @@ class Arrivals:
         self.work: Work | None = None
         self.reopening: Work | None = None
         self._dressed: tuple[Any, Any] = (None, None)
+        self.turns = Turns(parent)
         session.arrivals = self
         self._timer = _soon(self.settle, parent)
         self._look = _soon(self._load, parent)
@@ -139,6 +141,9 @@ class Arrivals:
             if self.without_slide():
                 self.changed.emit()
             return
+        for left in self.slides:
+            if left not in there:
+                self.turns.drop(left.slide.name)
         self.slides = there + fresh
         back = next((s for s in fresh if s.result is not None), None)
         if back is not None or self.current not in self.slides:
@@ -202,7 +207,7 @@ class Arrivals:
         """Go on with the slide on the workbench opened as a study says; its layers follow."""
         arrived = self.current
         assert arrived is not None
-        hide_result(self.session)
+        self._hide()
         place_slide(self.session.viewer, arrived.slide, slide)
         arrived.slide = slide
         self.session.replace_slide(slide, study)
@@ -234,7 +239,7 @@ class Arrivals:
                     "to go on with it"
                 )
             else:
-                hide_result(session)
+                self._hide()
             return
         session.message.emit(f"reading the result in {folder.parent.name}/{folder.name} …")
         slide = session.slide
@@ -249,7 +254,7 @@ class Arrivals:
         if session.slide is not slide or session.finished is not None:
             return
         if finished is None:
-            hide_result(session)
+            self._hide()
             session.message.emit(
                 f"{session.folder.name} holds a result made with other settings: "
                 "Segment and measure makes it anew"
@@ -259,9 +264,14 @@ class Arrivals:
         session.message.emit(f"{len(finished.cells.frame)} cells read from {session.folder.name}")
 
     def _show(self) -> None:
-        finished = self.session.finished
-        if finished is not None:
-            show_result(self.session, finished)
+        slide, finished = self.session.slide, self.session.finished
+        if slide is not None and finished is not None:
+            self.turns.begin(slide.name, show_result(self.session, finished))
+
+    def _hide(self) -> None:
+        if self.session.slide is not None:
+            self.turns.drop(self.session.slide.name)
+        hide_result(self.session)
 
     def _dress(self, study: Any = None) -> None:
         now = self.session.slide, self.session.panel
@@ -270,7 +280,8 @@ class Arrivals:
             dress_slide(self.session)
 
     def close_work(self, seconds: float = 60.0) -> None:
-        """Stop looking and loading, before the window goes."""
+        """Stop looking, loading and showing, before the window goes."""
+        self.turns.stop()
         for timer in (self._timer, self._look):
             with contextlib.suppress(RuntimeError):
                 timer.stop()

@@ -1,7 +1,11 @@
 """The layers of a slide and of its result: shown, followed and taken away again."""
 
+import contextlib
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from immunescape.io.geojson import read_regions
 from immunescape.napari.layers import (
@@ -22,23 +26,53 @@ __all__ = [
     "insert",
     "place_slide",
     "prepare_result",
+    "remove",
     "show_result",
 ]
 
 _REGIONS = "regions.geojson"
 _OUTLINE_PX = 1
+"""The stains stay in view."""
+_CELLS = 2
 
 LayerData = tuple[Any, dict[str, Any], str]
 _ready: "weakref.WeakKeyDictionary[Finished, list[LayerData]]" = weakref.WeakKeyDictionary()
 
 
-def insert(viewer: Any, layers: list[LayerData]) -> None:
-    """Add layers to a viewer; what was chosen in its list stays chosen."""
+def insert(viewer: Any, layers: list[LayerData], *, outlines_px: int = 0) -> None:
+    """Add layers to a viewer; what was chosen in its list stays chosen.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    layers
+        Layer data tuples.
+    outlines_px
+        Width of the outlines as which labels are shown; 0 fills them.
+    """
+    for made in layers:
+        _put(viewer, made, len(viewer.layers), outlines_px)
+
+
+def remove(viewer: Any, layers: list[Any]) -> None:
+    """Remove layers; together, for napari looks through Python's whole memory after each."""
+    if not layers:
+        return
+    together = getattr(viewer.layers, "batched_update", contextlib.nullcontext)
+    with together():
+        for layer in layers:
+            viewer.layers.remove(layer)
+
+
+def _put(viewer: Any, made: LayerData, place: int, outlines_px: int) -> None:
     from napari.layers import Layer
 
+    layer = Layer.create(*made)
+    if outlines_px and made[2] == "labels":
+        layer.contour = outlines_px  # before it is shown: napari would draw it twice
     active = viewer.layers.selection.active
-    for data, meta, kind in layers:
-        viewer.add_layer(Layer.create(data, meta, kind))
+    viewer.layers.insert(place, layer)
     if active is not None and active in viewer.layers:
         viewer.layers.selection.active = active
 
@@ -71,46 +105,69 @@ def _layers_of(finished: "Finished") -> list[LayerData]:
     return layers
 
 
-def show_result(session: "Session", finished: "Finished") -> None:
+def show_result(session: "Session", finished: "Finished") -> Iterator[None]:
     """Show labels and regions of a result in place of those of an earlier one of the slide.
 
-    Labels that are in the viewer already, because a result folder was dropped or because only
-    tables were made anew, stay as they look and get the new table.
+    Layers that show the same already, because a result folder was dropped or because only tables
+    were made anew, stay as they look and get the new table.
+
+    Parameters
+    ----------
+    session
+        The slide on the workbench.
+    finished
+        Its result.
+
+    Yields
+    ------
+    None
+        After each act that takes napari a while, so that the window can breathe in between. The
+        cells are in the viewer after the first, for panels colour them.
     """
-    before = _results(session)
-    known = {facts_of(layer).get("labels"): layer for layer in before}
-    left, top = session.origin_um
+    assert session.slide is not None
+    viewer, slide, (left, top) = session.viewer, session.slide.name, session.origin_um
+    gone = _results(viewer, slide)
     kept, fresh = [], []
     for data, meta, kind in _ready.pop(finished, None) or _layers_of(finished):
         facts = meta["metadata"]["immunescape"]
-        there = known.get(facts.get("labels")) if kind == "labels" else None
-        if there is not None and _same_labels(there, facts):
-            kept.append(there)
-            now = {name: facts[name] for name in ("key", "columns") if name in facts}
-            there.metadata["immunescape"] = {**facts_of(there), **now}
-            if "features" in meta:
-                there.features = meta["features"]
-            continue
         facts["origin_um"] = session.origin_um
+        there = next((x for x in gone if _shows(x, data, meta)), None)
+        if there is not None:
+            gone.remove(there)
+            kept.append((there, meta))
+            continue
         y, x = meta.get("translate", (0.0, 0.0))
         fresh.append((data, {**meta, "translate": (y + top, x + left)}, kind))
-    gone = [layer for layer in before if layer not in kept]
     looks = {_identity(facts_of(layer)): layer.visible for layer in gone}
-    for layer in gone:
-        session.viewer.layers.remove(layer)
-    for _, meta, _ in fresh:
-        known_look = looks.get(_identity(meta["metadata"]["immunescape"]))
-        meta["visible"] = meta.get("visible", True) if known_look is None else known_look
-    insert(session.viewer, fresh)
-    for layer in _results(session):
-        if facts_of(layer).get("labels") and layer not in kept:
-            layer.contour = _OUTLINE_PX  # the stains stay in view
+    for layer, meta in kept:
+        layer.metadata["immunescape"] = {**facts_of(layer), **meta["metadata"]["immunescape"]}
+    remove(viewer, gone)
+    fresh.sort(key=lambda made: _rank(made[1]["metadata"]["immunescape"]) != _CELLS)
+    for data, meta, kind in fresh:
+        facts = meta["metadata"]["immunescape"]
+        meta["visible"] = looks.get(_identity(facts), meta.get("visible", True))
+        _put(viewer, (data, meta, kind), _place(viewer, facts), _OUTLINE_PX)
+        yield
+    for layer, meta in kept:
+        if "features" in meta and layer in viewer.layers:
+            layer.features = meta["features"]
+            yield
+
+
+def _place(viewer: Any, facts: Any) -> int:
+    """Return where a layer of a result belongs: regions below nuclei, nuclei below cells."""
+    above = [
+        place
+        for place, other in enumerate(viewer.layers)
+        if _of_result(other, facts["slide"]) and _rank(facts_of(other)) > _rank(facts)
+    ]
+    return min(above, default=len(viewer.layers))
 
 
 def hide_result(session: "Session") -> None:
     """Take the layers of the slide's result out of the viewer."""
-    for layer in _results(session):
-        session.viewer.layers.remove(layer)
+    if session.slide is not None:
+        remove(session.viewer, _results(session.viewer, session.slide.name))
 
 
 def place_slide(viewer: Any, before: "Slide", after: "Slide") -> None:
@@ -158,25 +215,38 @@ def dress_slide(session: "Session") -> None:
         }  # fmt: skip
 
 
-def _results(session: "Session") -> list[Any]:
-    """Return the layers of results of the slide on the workbench: labels and found regions."""
-    if session.slide is None:
-        return []
-    return [
-        layer
-        for layer in session.viewer.layers
-        for facts in (facts_of(layer),)
-        if facts.get("slide") == session.slide.name
-        and facts.get("result") is not None
-        and (facts.get("labels") or facts.get("found"))
-    ]
+def _results(viewer: Any, slide: str) -> list[Any]:
+    """Return the layers of results of a slide: labels and found regions."""
+    return [layer for layer in viewer.layers if _of_result(layer, slide)]
 
 
-def _same_labels(layer: Any, wanted: Any) -> bool:
+def _of_result(layer: Any, slide: str) -> bool:
     facts = facts_of(layer)
-    same = facts.get("result") == wanted["result"]
-    return bool(same and facts.get("key", wanted["key"]) == wanted["key"])
+    of_result = facts.get("slide") == slide and facts.get("result") is not None
+    return of_result and bool(facts.get("labels") or facts.get("found"))
+
+
+def _shows(layer: Any, data: Any, meta: dict[str, Any]) -> bool:
+    """Whether a layer shows already what another one is to show."""
+    facts, wanted = facts_of(layer), meta["metadata"]["immunescape"]
+    if _identity(facts) != _identity(wanted) or facts.get("result") != wanted["result"]:
+        return False
+    if facts.get("origin_um") != wanted["origin_um"]:
+        return False
+    if wanted.get("labels"):
+        return bool(facts.get("key", wanted["key"]) == wanted["key"])
+    kinds = [str(kind) for kind in layer.shape_type]
+    return kinds == list(meta.get("shape_type", ())) and all(
+        # napari keeps corners in single precision
+        np.array_equal(np.asarray(shape, np.float32), np.asarray(ring, np.float32))
+        for shape, ring in zip(layer.data, data or (), strict=True)
+    )
 
 
 def _identity(facts: Any) -> tuple[str, str]:
     return facts.get("labels", ""), facts.get("role", "")
+
+
+def _rank(facts: Any) -> int:
+    """Return how high a layer of a result lies among the others."""
+    return ("", "nuclei", "cells").index(facts.get("labels", ""))

@@ -1,7 +1,7 @@
 """What all panels have in common: a title, what they wait for, forms, and work with progress."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_warning
@@ -85,7 +85,7 @@ class StepWidget(QWidget):
         outer.addWidget(scroll, 1)
         self._make_foot(outer)
         session.slide_changed.connect(self._refresh)
-        session.finished_changed.connect(self._refresh)
+        session.finished_changed.connect(self._follow_result)
         session.study_changed.connect(self._follow_study)
 
     def _make_foot(self, outer: QVBoxLayout) -> None:
@@ -225,6 +225,37 @@ class StepWidget(QWidget):
         busy = self.work is not None and self.work.running
         self.content.setEnabled(not waits and not busy)
         self.refresh()
+
+    def _follow_result(self) -> None:
+        if self.isVisible():
+            self._refresh()
+        else:  # all panels at once would hold the window
+            self.in_turns("refresh", self._refreshed(), now=False)
+
+    def _refreshed(self) -> Iterator[None]:
+        self._refresh()
+        yield
+
+    def in_turns(self, about: str, acts: Iterator[None], *, now: bool = True) -> None:
+        """Do something in small acts, one a turn of the event loop; see `Turns`.
+
+        Parameters
+        ----------
+        about
+            What the acts are about; what is left of earlier ones about the same is dropped.
+        acts
+            Does an act whenever it is asked for the next value.
+        now
+            Whether the first act is done at once.
+        """
+        arrivals = self.session.arrivals
+        if arrivals is None:  # no window
+            for _ in acts:
+                pass
+        elif now:
+            arrivals.turns.begin((self, about), acts)
+        else:
+            arrivals.turns.later((self, about), acts)
 
     def _follow_study(self, study: Any) -> None:
         for step, form in self._forms:

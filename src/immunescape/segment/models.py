@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.errors import ModelError
+from immunescape.segment.warming import uncollected
 
 __all__ = [
     "CELLPOSE_MODELS",
@@ -117,9 +118,10 @@ def load_model(
 
 
 def _compact(path: Path, name: str, device: str, precision: str) -> Model:
-    import torch
+    with uncollected():
+        import torch
 
-    from immunescape.segment.network import HALO_PX, STRIDE_PX, folded, load_weights
+        from immunescape.segment.network import HALO_PX, STRIDE_PX, folded, load_weights
 
     if not path.is_file():
         raise ModelError(f"{path.name} is missing from the package; install it again")

@@ -4,17 +4,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.colormaps import DirectLabelColormap
+import numpy as np
 
 from immunescape.blocks import Block, Progress
 from immunescape.errors import ParameterError
-from immunescape.napari.colours import rgba
-from immunescape.napari.layers import facts_of
-from immunescape.napari.showing import insert
+from immunescape.napari.layers import ClassColours, facts_of
+from immunescape.napari.showing import insert, remove
 from immunescape.napari.view import visible_um
 from immunescape.panel import require_nuclear
 from immunescape.segment import Preview, load_model, preview_block, preview_nuclei
 from immunescape.segment.levels import slide_levels
+from immunescape.segment.warming import warm_libraries, warm_loops
 
 if TYPE_CHECKING:
     from immunescape.napari.session import Session
@@ -35,7 +35,6 @@ MOST_UM = {"compact": 500.0, "": 150.0}
 
 _NAMES = {"nuclei": "Preview: nuclei", "cells": "Preview: cells"}
 _COLOURS = {"nuclei": "#ffffff", "cells": "#00c08b"}
-_CLEAR = (0.0, 0.0, 0.0, 0.0)
 
 
 class PreviewMaker:
@@ -64,6 +63,12 @@ class PreviewMaker:
         )
         self.seconds = time.perf_counter() - begun
         return found
+
+    def warm_up(self, params: "SegmentParams") -> None:
+        """Load what the first preview needs; for another thread."""
+        warm_libraries()
+        self.network(params)
+        warm_loops()
 
     def network(self, params: "SegmentParams") -> Any:
         """Return the network, loaded at the first call; for another thread."""
@@ -109,8 +114,11 @@ def show_preview(session: "Session", slide: "Slide", found: Preview) -> None:
     fresh = []
     for name, plane in (("cells", found.cells), ("nuclei", found.nuclei)):
         facts = {"preview": name, "slide": slide.name}
+        # napari's own colormap for one colour has a loop compiled that takes a second
+        every = np.ones(int(plane.max(initial=0)) + 1, np.uint8)
         known = shown.get(name)
         if known is not None:  # napari takes a second to remove a layer
+            known.colormap.set_classes(every)
             known.data = plane
             known.scale, known.translate = (edge, edge), corner
             known.metadata["immunescape"] = facts
@@ -118,7 +126,7 @@ def show_preview(session: "Session", slide: "Slide", found: Preview) -> None:
         meta: dict[str, Any] = {
             "name": _NAMES[name],
             "opacity": 0.9,
-            "colormap": DirectLabelColormap(color_dict={0: _CLEAR, None: rgba(_COLOURS[name])}),
+            "colormap": ClassColours(every, [_COLOURS[name]]),
             "scale": (edge, edge),
             "translate": corner,
             "units": ("um", "um"),
@@ -126,16 +134,12 @@ def show_preview(session: "Session", slide: "Slide", found: Preview) -> None:
             "metadata": {"immunescape": facts},
         }
         fresh.append((plane, meta, "labels"))
-    insert(session.viewer, fresh)
-    for layer in session.viewer.layers:
-        if facts_of(layer).get("preview") and layer.contour != 1:
-            layer.contour = 1
+    insert(session.viewer, fresh, outlines_px=1)
 
 
 def remove_preview(viewer: Any) -> None:
     """Take a preview out of the viewer."""
-    for layer in [layer for layer in viewer.layers if facts_of(layer).get("preview")]:
-        viewer.layers.remove(layer)
+    remove(viewer, [layer for layer in viewer.layers if facts_of(layer).get("preview")])
 
 
 def preview_text(slide: "Slide", found: Preview, seconds: float) -> str:

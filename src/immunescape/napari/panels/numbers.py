@@ -1,7 +1,7 @@
 """The numbers of the slide, and the cells behind each of them."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +163,14 @@ class NumbersPanel(StepWidget):
             self._stale = True
         if self._stale and self.isVisible():  # hidden figures would hold the window for nothing
             self._stale = False
-            self._draw_kinds()
-            self._show_region()
+            self.in_turns("figures", self._drawn())
         self.follow_study()
+
+    def _drawn(self) -> Iterator[None]:
+        """Draw all figures, one at a time."""
+        self._show_region()
+        yield
+        yield from self._kinds_drawn()
 
     def follow_study(self) -> None:
         """Say whether the numbers are those of what is set now."""
@@ -209,6 +214,10 @@ class NumbersPanel(StepWidget):
         )  # fmt: skip
 
     def _draw_kinds(self, _: int = 0) -> None:
+        self.in_turns("figures of kinds", self._kinds_drawn())
+
+    def _kinds_drawn(self) -> Iterator[None]:
+        """Draw the figures of the phenotype that is chosen, one at a time."""
         finished = self.session.finished
         if finished is None:
             return
@@ -220,6 +229,7 @@ class NumbersPanel(StepWidget):
         self.profile.show_plot(
             lambda axes, look: draw_profile(axes, look, finished.tables, colour=colour, **asked)
         )
+        yield
         self.densities.show_plot(
             lambda axes, look: draw_densities(
                 axes, look, finished.tables, colours=REGION_COLOURS, **asked

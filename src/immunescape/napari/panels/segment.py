@@ -168,7 +168,7 @@ class SegmentPanel(StepWidget):
         super().showEvent(event)
         params = self.session.study.segment
         if self.warming is None and self.session.slide is not None and params.model == "compact":
-            self.warming = Work(self.maker.network, params, tells=False)
+            self.warming = Work(self.maker.warm_up, params, tells=False)
             self.warming.title = "loading the network"
             self.warming.start()
 

@@ -2,109 +2,36 @@
 
     python benchmarks/gui.py [--quick]
 
-A slide of 20,000 x 20,000 pixels and 6 channels is opened, a gate is dragged with a million cells
-on the slide, the visible field of the sample slide is previewed, and the sample slide is analysed
-while the longest hold of the window is timed. What napari itself does, such as inserting a layer
-and drawing it, is measured apart. ``--quick`` takes a slide of 6,000 pixels and 100,000 cells.
-Returns 1 if a bound is broken. Needs a screen: run it under ``xvfb-run`` where there is none.
+A slide of 20,000 x 20,000 pixels and 6 channels is opened, the visible field of the sample slide
+is previewed, the sample slide is analysed while the longest hold of the window is timed, and a
+gate is dragged with a million cells on the slide. ``--quick`` takes a slide of 6,000 pixels and
+100,000 cells. Every part runs in a process of its own, the first preview in three. Returns 1 if a
+bound is broken. Needs a screen: run it under ``xvfb-run`` where there is none.
+
+Ours is all time in our methods but that within napari's calls which make, insert, remove or
+select a layer or take its features; that is told apart. A slot is one call of a method of ours by
+Qt, by a signal or by napari. Python's bytecode is compiled beforehand, as pip does when it
+installs; a first process does that, and has numba's loops compiled as well.
 """
 
 import argparse
-import contextlib
-import itertools
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gui_gates import gate_rows
 from gui_layers import CHANNELS, write_large_slide
+from gui_timing import Figure, Heart, Span, Stopwatch, middle, until
 
 OPEN_S, DRAG_S, PREVIEW_S, HOLD_S = 1.0, 0.1, 5.0, 0.1
-BEAT_MS = 5
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table; ``bound`` is None where nothing was promised."""
-
-    what: str
-    seconds: float
-    bound: float | None = None
-    remark: str = ""
-
-    @property
-    def broken(self) -> bool:
-        """Whether it took longer than promised."""
-        return self.bound is not None and self.seconds > self.bound
-
-    def line(self) -> str:
-        """Return the figure as it is printed."""
-        bound = "" if self.bound is None else f"bound {self.bound:g} s"
-        told = "BROKEN " if self.broken else ""
-        return f"{self.what:58} {self.seconds:8.3f} s  {bound:12} {told}{self.remark}"
-
-
-class Span(NamedTuple):
-    """One call: its name, when it began, its seconds, and those of the processor."""
-
-    name: str
-    begun: float
-    seconds: float
-    worked: float
-
-
-class Stopwatch:
-    """Notes when some methods are called and how long they take; nested ones count once."""
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-        self._depth = 0
-
-    @contextlib.contextmanager
-    def around(self, *places: tuple[Any, str]) -> Iterator[None]:
-        """Time methods, given as class and name, while the block runs."""
-        before = [(owner, name, getattr(owner, name)) for owner, name in places]
-        for owner, name, function in before:
-            setattr(owner, name, self.timed(f"{owner.__name__}.{name}", function))
-        try:
-            yield
-        finally:
-            for owner, name, function in before:
-                setattr(owner, name, function)
-
-    def timed(self, called: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that does the same and is noted under a name."""
-
-        def timed(*arguments: Any, **named: Any) -> Any:
-            self._depth += 1
-            begun, worked = time.perf_counter(), time.thread_time()
-            try:
-                return function(*arguments, **named)
-            finally:
-                self._depth -= 1
-                if self._depth == 0:
-                    spent = time.perf_counter() - begun, time.thread_time() - worked
-                    self.spans.append(Span(called, begun, *spent))
-
-        return timed
-
-
-def until(done: Callable[[], Any], seconds: float = 1200.0) -> None:
-    """Let Qt work until something is so."""
-    from qtpy.QtWidgets import QApplication
-
-    end = time.monotonic() + seconds
-    while not done():
-        QApplication.processEvents()
-        time.sleep(0.001)
-        if time.monotonic() > end:
-            raise TimeoutError(f"nothing came in {seconds:g} s")
+TIMES = 3
+FIELD_UM = (50.0, 50.0, 550.0, 550.0)
 
 
 def new_bench() -> Any:
@@ -131,151 +58,241 @@ def close(bench: Any) -> None:
 
 
 def napari_work() -> list[tuple[Any, str]]:
-    """Return the calls in which napari inserts a layer, takes one away, or takes its features."""
+    """Return what napari does with layers when asked to: the parts of our slots that are its."""
+    from napari._vispy.canvas import VispyCanvas
     from napari.components import LayerList
+    from napari.layers import Labels, Layer
+    from napari.utils.events.containers._selection import Selection
 
-    import napari
-
-    return [(napari.Viewer, "add_layer"), (LayerList, "insert"), (LayerList, "__delitem__")]
-
-
-def open_rows(folder: Path, pixels: int) -> Iterator[Figure]:
-    """Open a large slide through napari, twice: libraries are loaded by the first."""
-    from qtpy.QtWidgets import QApplication
-
-    from immunescape.napari.reading import slide_data
-
-    path = write_large_slide(folder, pixels)
-    size = f"{pixels} x {pixels} x {len(CHANNELS)}"
-    ours = Stopwatch()
-    with ours.around(*own_slots()):
-        bench = new_bench()
-    viewer, session = bench.session.viewer, bench.session
-    for again in (False, True):
-        begun, worked = time.perf_counter(), time.process_time()
-        slide_data(path)
-        reading, worked = time.perf_counter() - begun, time.process_time() - worked
-        begun = time.perf_counter()
-        ours.spans.clear()
-        viewer.open(path, plugin="immunescape")
-        until(lambda: session.slide is not None)
-        QApplication.processEvents()
-        shown = time.perf_counter() - begun
-        taking = sum(span.seconds for span in ours.spans)
-        if again:
-            told = (
-                f"{size}; read {reading:.3f} s ({worked:.3f} s of the processor), "
-                f"workbench {taking:.3f} s"
-            )
-            yield Figure("open a slide: our own work", reading + taking, OPEN_S, told)
-            yield Figure("  until its first picture, napari's work included", shown)
-        else:
-            yield Figure("open the first slide of a window: our own work", reading + taking)
-            viewer.layers.clear()
-            until(lambda: session.slide is None)
-    close(bench)
-
-
-def drag_rows(folder: Path, cells: int) -> Iterator[Figure]:
-    """Drag gates: the median step is bounded, the worst told."""
-    for what, seconds, remark in gate_rows(folder, cells):
-        ours = what.endswith("one step of the panel")
-        name = f"drag {what}" if ours else f"  {what}"
-        yield Figure(name, seconds, DRAG_S if ours else None, remark)
+    return [
+        (Layer, "create"), (LayerList, "insert"), (LayerList, "__delitem__"),
+        (Labels, "features"), (Selection, "active"),
+        (VispyCanvas, "_clean_and_update_scenegraph"),
+    ]  # fmt: skip
 
 
 def own_slots() -> list[tuple[Any, str]]:
-    """Return our methods that Qt and the session call while a step runs."""
+    """Return our methods that Qt, our signals and napari call."""
     from immunescape.napari.arrival import Arrivals
     from immunescape.napari.autosave import Autosave
     from immunescape.napari.panels.segment import SegmentPanel
     from immunescape.napari.session import Session
     from immunescape.napari.step_widget import StepWidget
+    from immunescape.napari.turns import Turns
+    from immunescape.napari.work import Work
 
     return [
-        (SegmentPanel, "_tell"), (StepWidget, "_ended"),
-        (Session, "set_finished"), (Arrivals, "settle"), (Arrivals, "_load"), (Autosave, "save"),
-        (Autosave, "_concluded"), (Autosave, "_each_minute"),
+        (Work, "_conclude"), (Turns, "_act"), (SegmentPanel, "_tell"), (StepWidget, "_tell"),
+        (StepWidget, "_ended"), (StepWidget, "_refresh"), (StepWidget, "_follow_study"),
+        (Session, "set_finished"), (Arrivals, "settle"), (Arrivals, "_load"),
+        (Arrivals, "_later"), (Autosave, "save"), (Autosave, "_concluded"),
+        (Autosave, "_each_minute"),
     ]  # fmt: skip
 
 
-def sample_rows(folder: Path) -> Iterator[Figure]:
-    """Preview what a window of the sample slide shows, then analyse the slide."""
+def open_figures(folder: Path, quick: bool) -> Iterator[Figure]:
+    """Open a large slide through napari several times: libraries are loaded by the first."""
+    from qtpy.QtWidgets import QApplication
+
+    from immunescape.napari.reading import slide_data
+
+    pixels = 6_000 if quick else 20_000
+    path = write_large_slide(folder, pixels)
+    watch = Stopwatch()
+    with watch.around(own_slots(), napari_work()):
+        bench = new_bench()
+        viewer, session = bench.session.viewer, bench.session
+        for time_ in range(TIMES + 1):
+            begun, worked = time.perf_counter(), time.process_time()
+            slide_data(path)
+            reading, worked = time.perf_counter() - begun, time.process_time() - worked
+            watch.spans.clear()
+            begun, process = time.perf_counter(), time.process_time()
+            viewer.open(path, plugin="immunescape")
+            until(lambda: session.slide is not None)
+            QApplication.processEvents()
+            shown, process = time.perf_counter() - begun, time.process_time() - process
+            ours = sum(span.seconds for span in watch.spans)
+            work = worked + sum(span.worked for span in watch.spans)
+            told = f"{pixels} x {pixels} x {len(CHANNELS)}; read {reading:.3f} s"
+            named = "open a slide" if time_ else "open the first slide of a window"
+            yield Figure(f"{named}: our own work", reading + ours, work, OPEN_S, told)
+            yield Figure(f"  {named}: until its picture, napari included", shown, process)
+            viewer.layers.clear()
+            until(lambda: session.slide is None)
+    close(bench)
+
+
+def previewed(panel: Any, name: str) -> Figure:
+    """Press the button and wait for the picture."""
+    begun, worked = time.perf_counter(), time.process_time()
+    panel.preview_button.click()
+    until(lambda: not panel.work.running and not panel.foot.isVisible())
+    seconds, worked = time.perf_counter() - begun, time.process_time() - worked
+    told = panel.preview_text.text()
+    return Figure(f"preview of the visible field, {name}", seconds, worked, PREVIEW_S, told)
+
+
+def sample_panel(folder: Path) -> tuple[Any, Any]:
+    """Open the sample slide, and its step Segment at a field."""
     from immunescape.cli.demo import sample_folder
     from immunescape.napari.view import go_to
 
     slide = shutil.copy(sample_folder() / "P01_baseline.ome.tif", folder)
-    ours, theirs = Stopwatch(), Stopwatch()
+    bench = new_bench()
+    session = bench.session
+    session.viewer.open(slide, plugin="immunescape")
+    until(lambda: session.slide is not None)
+    panel = bench.show_step("segment")
+    go_to(session.viewer, FIELD_UM)
+    return bench, panel
+
+
+def preview_figures(folder: Path, quick: bool) -> Iterator[Figure]:
+    """Preview as soon as the step is shown, with all that is to be loaded; and again."""
+    bench, panel = sample_panel(folder)
+    yield previewed(panel, "first, with loading")
+    yield previewed(panel, "again")
+    close(bench)
+
+
+def warmed_figures(folder: Path, quick: bool) -> Iterator[Figure]:
+    """Wait for what the step loads by itself; tell how long the window stood still meanwhile."""
+    bench, panel = sample_panel(folder)
+    heart = Heart()
+    begun, worked = time.perf_counter(), time.process_time()
+    until(lambda: panel.warming is not None and not panel.warming.running)
+    seconds, worked = time.perf_counter() - begun, time.process_time() - worked
+    heart.stop()
+    pause, beats = heart.longest()
+    what = "  load the network in the background"
+    yield Figure(what, seconds, worked, None, f"longest pause {pause:.3f} s of {beats} beats")
+    yield previewed(panel, "first, once loaded")
+    close(bench)
+
+
+def analysis_figures(folder: Path, quick: bool) -> Iterator[Figure]:
+    """Analyse the sample slide; tell what our slots took, and how long the window stood still."""
+    watch = Stopwatch()
     # before the window is made: what is connected to a signal stays as it is
-    with ours.around(*own_slots()), theirs.around(*napari_work()):
-        bench = new_bench()
-        session = bench.session
-        session.viewer.open(slide, plugin="immunescape")
-        until(lambda: session.slide is not None)
-        panel = bench.show_step("segment")
-        go_to(session.viewer, (50.0, 50.0, 550.0, 550.0))
-        for name in ("first, with loading the network", "again"):
-            begun, worked = time.perf_counter(), time.process_time()
-            panel.preview_button.click()
-            until(lambda: not panel.work.running and not panel.foot.isVisible())
-            seconds = time.perf_counter() - begun
-            worked = time.process_time() - worked
-            told = f"{panel.preview_text.text()}; {worked:.1f} s of the processors"
-            yield Figure(f"preview of the visible field, {name}", seconds, PREVIEW_S, told)
-        yield from hold_rows(panel, ours, theirs)
+    with watch.around(own_slots(), napari_work()):
+        bench, panel = sample_panel(folder)
+        until(lambda: panel.warming is None or not panel.warming.running)
+        heart = Heart()
+        watch.spans.clear()
+        begun, worked = time.perf_counter(), time.process_time()
+        click = watch.timed("the click that starts it", panel.run_button.click)
+        click()
+        until(lambda: not panel.work.running and not panel.foot.isVisible())
+        ended, worked = time.perf_counter(), time.process_time() - worked
+        settle(bench)
+        heart.stop()
+        yield Figure("analyse the sample slide", ended - begun, worked)
+        arrived = next(s for s in watch.spans if s.name == "Work._conclude" and s.theirs > 0)
+        before = [span for span in watch.spans if span.begun < arrived.begun]
+        yield slot("longest slot of ours while it runs", before)
+        pause, beats = heart.longest(begun, arrived.begun)
+        told = f"{beats} beats"
+        yield Figure("  longest pause while it runs, drawing included", pause, None, None, told)
+        yield from arrival(watch, arrived.begun)
+        for _ in range(TIMES - 1):
+            yield from again(bench, watch)
         close(bench)
 
 
-def hold_rows(panel: Any, ours: Stopwatch, theirs: Stopwatch) -> Iterator[Figure]:
-    """Run the sample slide; tell what our slots took, and how long the window stood still."""
-    from qtpy.QtCore import QTimer
+def settle(bench: Any) -> None:
+    """Wait until a result is shown in all its parts."""
+    until(lambda: not bench.arrivals.turns.busy)
+    still = time.perf_counter() + 1
+    until(lambda: time.perf_counter() > still)
 
-    beats: list[float] = []
-    heart = QTimer()
-    heart.setInterval(BEAT_MS)
-    heart.timeout.connect(lambda: beats.append(time.perf_counter()))
-    heart.start()
-    ours.spans.clear()
-    theirs.spans.clear()
+
+def again(bench: Any, watch: Stopwatch) -> Iterator[Figure]:
+    """Take the result out of the window and let it come once more, all layers made anew."""
+    from immunescape.napari.session import finish
+    from immunescape.napari.showing import hide_result
+
+    session = bench.session
+    finished = finish(
+        session.inputs, session.out, session.study, run=False, progress=lambda *_: None
+    )
+    hide_result(session)
+    settle(bench)
+    watch.spans.clear()
     begun = time.perf_counter()
-    click = ours.timed("the click that starts it", panel.run_button.click)
-    click()
-    until(lambda: not panel.work.running and not panel.foot.isVisible())
-    ended = time.perf_counter()
-    until(lambda: time.perf_counter() > ended + 1)
-    heart.stop()
-    (shown, *_) = (span for span in ours.spans if span.name == "Session.set_finished")
-    longest = max((s for s in ours.spans if s is not shown), key=lambda span: span.seconds)
-    inside = [s.seconds for s in theirs.spans if 0 < s.begun - shown.begun < shown.seconds]
-    yield Figure("analyse the sample slide", ended - begun)
-    told = f"{longest.name}, {longest.worked:.3f} s of the processor; {len(ours.spans)} calls"
-    yield Figure("longest hold by a slot of ours while it runs", longest.seconds, HOLD_S, told)
-    own = shown.seconds - sum(inside)
-    told = f"{shown.worked:.3f} s of the processor with napari's part"
-    yield Figure("the result comes into the window: our own work", own, HOLD_S, told)
-    yield Figure("  napari inserts its layers", sum(inside), None, f"{len(inside)} calls")
-    before = [beat for beat in beats if beat < shown.begun]
-    gaps = [later - sooner for sooner, later in itertools.pairwise(before)]
-    told = f"{len(gaps)} beats of {BEAT_MS} ms"
-    yield Figure("longest pause while it runs, drawing included", max(gaps), None, told)
+    session.set_finished(finished)
+    settle(bench)
+    yield from arrival(watch, begun)
+
+
+def arrival(watch: Stopwatch, begun: float) -> Iterator[Figure]:
+    """Tell what was ours and what napari's when a result came into the window."""
+    spans = [span for span in watch.spans if span.begun >= begun]
+    yield slot("the result comes into the window: longest slot of ours", spans)
+    seconds, worked = sum(s.seconds for s in spans), sum(s.worked for s in spans)
+    yield Figure("  all our slots together", seconds, worked, None, f"{len(spans)} calls")
+    theirs, worked = sum(s.theirs for s in spans), sum(s.theirs_worked for s in spans)
+    longest = max(s.theirs for s in spans)
+    told = f"at most {longest:.3f} s at a time"
+    yield Figure("  napari inserts and removes its layers", theirs, worked, None, told)
+
+
+def slot(what: str, spans: list[Span]) -> Figure:
+    """Return the longest of our slots."""
+    longest = max(spans, key=lambda span: span.seconds)
+    told = f"{longest.name}; {len(spans)} calls"
+    return Figure(what, longest.seconds, longest.worked, HOLD_S, told)
+
+
+def drag_figures(folder: Path, quick: bool) -> Iterator[Figure]:
+    """Drag gates: the median step is bounded, the worst told."""
+    for what, seconds, worked, remark in gate_rows(folder, 100_000 if quick else 1_000_000):
+        ours = what.endswith("one step of the panel")
+        name = f"drag {what}" if ours else f"  {what}"
+        yield Figure(name, seconds, worked, DRAG_S if ours else None, remark)
+
+
+PARTS: dict[str, tuple[Callable[[Path, bool], Iterator[Figure]], int]] = {
+    "open": (open_figures, 1),
+    "preview": (preview_figures, TIMES),
+    "warmed": (warmed_figures, 1),
+    "analysis": (analysis_figures, 1),
+    "drag": (drag_figures, 1),
+}
+"""The parts, and in how many processes each is run."""
+
+
+def part_of(name: str, quick: bool, environment: dict[str, str]) -> list[Figure]:
+    """Run a part in a process of its own and return what it measured."""
+    command = [sys.executable, __file__, "--part", name, *(["--quick"] if quick else [])]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    heard = (Figure.heard(line) for line in done.stdout.splitlines())
+    return [figure for figure in heard if figure is not None]
 
 
 def main() -> int:
     """Print the figures; return 1 if a bound is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smaller slide and fewer cells")
-    quick = parser.parse_args().quick
-    parts = (
-        lambda folder: open_rows(folder, 6_000 if quick else 20_000),
-        sample_rows,
-        lambda folder: drag_rows(folder, 100_000 if quick else 1_000_000),
-    )
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    print(f"{os.cpu_count()} processors, {load:.1f} processes waiting at the start", flush=True)
-    broken = []
-    for part in parts:
+    parser.add_argument("--part", choices=PARTS, help="measure one part, in this process")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
+    given = parser.parse_args()
+    if given.part:
         with tempfile.TemporaryDirectory() as folder:
-            for figure in part(Path(folder)):
+            for figure in PARTS[given.part][0](Path(folder), given.quick):
+                print(figure.told(), flush=True)
+        return 0
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    print(f"{os.cpu_count()} processors, {load:.1f} processes waiting at the start")
+    print(f"{'':58} {'clock':>9} {'processor':>9}", flush=True)
+    broken = []
+    with tempfile.TemporaryDirectory() as bytecode:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        part_of("preview", True, environment)  # compiles what the others load
+        for name in given.only:
+            runs = [part_of(name, given.quick, environment) for _ in range(PARTS[name][1])]
+            for figure in middle(f for run in runs for f in run):
                 print(figure.line(), flush=True)
                 broken += [figure.what] if figure.broken else []
     print("\nbroken: " + "; ".join(broken) if broken else "\nall bounds hold")

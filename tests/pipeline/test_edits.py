@@ -150,7 +150,7 @@ def test_cells_are_merged_cut_and_removed_and_measured_anew(ours):
     before = cells_of(result(ours))
     edit(ours, MERGE, CUT, DELETE)
     run = run_slide(inputs(ours), ours / "out", QUICK)
-    assert steps(run, reused=True) == {"segment"}
+    assert steps(run, reused=True) == {"segment", "pictures"}
     now = cells_of(result(ours))
     assert set(before.index) - set(now.index) == {2, 100}
     assert set(now.index) - set(before.index) == {217}
@@ -406,7 +406,7 @@ def test_a_changed_rim_measures_the_corrected_cells_again(ours):
     run_slide(inputs(ours), ours / "out", QUICK)
     thin = replace(QUICK, measure=replace(QUICK.measure, membrane_width_um=0.5))
     again = run_slide(inputs(ours), ours / "out", thin)
-    assert steps(again, reused=True) == {"segment"}
+    assert steps(again, reused=True) == {"segment", "pictures"}
     given = inputs(ours, edits=result(ours) / "edits.csv")
     run_slide(given, ours / "fresh", thin)
     assert tables(ours / "fresh" / "slide") == tables(result(ours))
@@ -508,5 +508,5 @@ def test_corrections_survive_a_fresh_segmentation_in_other_tiles(segmented, tmp_
     # on top of an earlier result without them: the same
     shutil.copytree(segmented[0] / "out", tmp_path / "out")
     again = run_slide(given, tmp_path / "out", full)
-    assert steps(again, reused=True) == {"segment"}
+    assert steps(again, reused=True) == {"segment", "pictures"}
     assert tables(tmp_path / "out" / "made") == tables(tmp_path / "first" / "made")

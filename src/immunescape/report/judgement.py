@@ -7,6 +7,7 @@ import pandas as pd
 
 from immunescape.report.grid import three_digits
 from immunescape.report.html.page import Card, Check
+from immunescape.report.plots_parts import shortened
 from immunescape.report.told import Told
 from immunescape.report.wording import (
     gates_text,
@@ -20,6 +21,7 @@ from immunescape.report.wording import (
 __all__ = ["adequacy", "arguments", "headline_cards"]
 
 HEADLINE = "pdl1_negative_fraction_touching_cd8"
+_LINE = 150
 _OUTLINE_TOLD = "of the tumour outline is margin"
 
 
@@ -65,9 +67,12 @@ def _touching(told: Told) -> Card:
 
 
 def _card(what: str, row: dict[Any, Any], more: list[str], gates: tuple[str, ...]) -> Card:
-    lines = tuple(line for line in more if line)
+    lines = tuple(shortened(line, _LINE) for line in more if line)
     if pd.isna(row["value"]):
-        lines = (str(row["reason"]), *(line for line in lines if not line.startswith("95 %")))
+        lines = (
+            shortened(str(row["reason"]), _LINE),
+            *(line for line in lines if not line.startswith("95 %")),
+        )
         return Card(what=what, value="not evaluable", more=lines, known=False)
     doubt = "gates not confirmed by a person" if gates else ""
     return Card(what=what, value=value_text(row).replace(" ", "\u00a0"), more=lines, doubt=doubt)

@@ -46,6 +46,7 @@ _PIECES = re.compile(r"; (?![^(]*\))")
 _MOST_PIECES = 3
 _MOST_LETTERS = 240
 _MOST_RULE = 300
+_MOST_FACT = 90
 _STOP = "_not_evaluable"
 _FIGURES = (
     ("cells", "cells", "{:.0f}"),
@@ -73,7 +74,7 @@ def facts(told: Told) -> tuple[tuple[str, str], ...]:
         ("site", site),
         ("reviewed by", told.study.reviewed_by or "nobody named"),
     ]
-    return tuple((word, value) for word, value in found if value)
+    return tuple((word, shortened(value, _MOST_FACT)) for word, value in found if value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,14 @@ class Reading:
         rule = self.rule
         if len(rule) > _MOST_RULE:
             rule = f"{shortened(rule, _MOST_RULE)} (in full below)"
-        return replace(self, for_=_first(self.for_), against=_first(self.against), rule=rule)
+        return replace(
+            self,
+            words=shortened(self.words, _MOST_LETTERS),
+            for_=_first(self.for_),
+            against=_first(self.against),
+            rule=rule,
+            otherwise=shortened(self.otherwise, _MOST_LETTERS),
+        )
 
 
 def readings(told: Told) -> tuple[Reading, ...]:
@@ -144,7 +152,7 @@ def _first(evidence: str) -> str:
         if sum(map(len, kept)) + len(piece) <= _MOST_LETTERS:
             kept.append(piece)
     left = len(pieces) - len(kept)
-    return "; ".join(kept) + (f"; and {left} more, below" if left else "")
+    return shortened("; ".join(kept), _MOST_RULE) + (f"; and {left} more, below" if left else "")
 
 
 def induction_table(told: Told) -> Table:

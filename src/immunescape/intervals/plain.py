@@ -16,6 +16,9 @@ __all__ = [
     "wilson_interval",
 ]
 
+_NOTHING = 1e-300
+"""A share this small is 0: the inverse of the beta integral ends at the smallest float."""
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -142,7 +145,7 @@ def rate_ratio_interval(
     if base_count > 0:
         # From the side of the base, whose share may be too small to be told from 0 after 1 less it.
         rest = float(special.betaincinv(base_count, count + 1, alpha / 2))
-        high = (1 - rest) / rest * scale if rest > 0 else math.inf
+        high = (1 - rest) / rest * scale if rest > _NOTHING else math.inf
     return Interval(low, high)
 
 

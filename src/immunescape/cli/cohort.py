@@ -9,6 +9,7 @@ from cyclopts import Group, Parameter
 
 from immunescape.cli.study_flags import StudyFlags
 from immunescape.cohort import CohortOutcome, CohortRun, run_cohort
+from immunescape.cohort.reporting import report_again
 from immunescape.compare import CompareParams
 from immunescape.errors import ParameterError
 from immunescape.patterns import PatternParams
@@ -92,6 +93,8 @@ def cohort(
     ended = run_cohort(
         sheet, out, chosen.study, run, study_file=flags.study, notes=chosen.notes, tell=tell
     )
+    if part == (0, 0):
+        report_again(out, warnings=ended.warnings)
     if not quiet:
         _print_end(ended, out, part)
     return 1 if ended.failed or (ended.waiting and part == (0, 0)) else 0
@@ -115,5 +118,9 @@ def _print_end(ended: CohortOutcome, out: Path, part: tuple[int, int]) -> None:
     print(f"{', '.join(counts)}; results in {out}/")
     if part != (0, 0):
         print("when all shards have ended, run the same command with --collect in place of --shard")
-    elif ended.failed or ended.waiting:
+        return
+    print(
+        "report.html shows every patient; patients/ holds a page for each, report.xlsx all tables"
+    )
+    if ended.failed or ended.waiting:
         print("what failed stands in failures.csv with its remedy")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from immunescape.cohort.reporting import PLAN, report_again, save_cohort_figures
 from immunescape.errors import OutputError
 from immunescape.io.output import atomic_path
 from immunescape.report.figures import save_figures, slide_sketches
@@ -26,7 +27,8 @@ def report(
     Parameters
     ----------
     out
-        Folder of a result, or the folder that holds one folder a slide.
+        Folder of a result, one that holds a folder a slide, or that of a cohort: then its page,
+        those of its patients and its workbook are written too.
     figures
         Folder for every figure as SVG and as PNG with 300 dots an inch.
     quiet
@@ -35,7 +37,8 @@ def report(
     if not out.is_dir():
         raise OutputError(f"{out.name or out} is no folder; give the folder that a run wrote to")
     folders = result_folders(out)
-    if not folders:
+    cohort = (out / PLAN).is_file()
+    if not folders and not cohort:
         raise OutputError(
             f"{out.name or out} holds no result; give the folder that a run wrote to with -o"
         )
@@ -47,4 +50,10 @@ def report(
             save_figures(slide_sketches(told), figures, f"{folder.name}-")
         if not quiet:
             print(f"{folder.name}: report.html")
+    if cohort:
+        written = report_again(out)
+        if figures is not None:
+            save_cohort_figures(out, figures)
+        if not quiet:
+            print(f"{out.name}: report.html, report.xlsx and {len(written) - 2} pages in patients/")
     return 0

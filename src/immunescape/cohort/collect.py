@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from immunescape.cohort.attempt import BY_SLIDE, LOGS
 from immunescape.cohort.plan import Group, Work
 from immunescape.cohort.sheet import Sheet
 from immunescape.cohort.staining import staining_table, staining_warnings
 from immunescape.cohort.state import read_state
-from immunescape.cohort.work import BY_SLIDE, LOGS, gates_path
+from immunescape.cohort.work import gates_path
 from immunescape.compare import comparison_table, patient_table, specimen_table
 from immunescape.errors import OutputError
 from immunescape.io.tables import write_csv
@@ -25,7 +26,7 @@ from immunescape.samples import Sample, SampleResult
 if TYPE_CHECKING:
     from immunescape.cohort.settings import CohortRun
 
-__all__ = ["Collected", "collect", "read_results"]
+__all__ = ["Collected", "collect", "read_result", "read_results"]
 
 _NO_TABLES = ("cells", "edits", "edits.replaced")
 _SAMPLE = COHORT_COLUMNS[: COHORT_COLUMNS.index("gates")]
@@ -91,6 +92,8 @@ def collect(
     else:
         (out / "sweep.csv").unlink(missing_ok=True)
     for name, table in tables.items():
+        for stale in out.glob(f".{name}.*.csv"):  # of a run that was killed while it wrote
+            stale.unlink(missing_ok=True)
         write_csv(out / f"{name}.csv", table)
     told = (*_twice(results), *_parted(groups), *staining_warnings(staining))
     return Collected(tuple(f"{name}.csv" for name in tables), told)
@@ -117,15 +120,40 @@ def read_results(works: Sequence[Work]) -> list[SampleResult]:
     results = []
     for work in works:
         by_slide = work.study.gating.share == "slide"
-        results.append(_read(work, work.folder, "slide" if by_slide else "shared"))
-        if not by_slide:
-            results.append(_read(work, work.folder / BY_SLIDE, "slide"))
+        results += read_result(work.sample, work.folder, by_slide=by_slide)
     return results
 
 
-def _read(work: Work, folder: Path, gates: Literal["shared", "slide"]) -> SampleResult:
+def read_result(sample: Sample, folder: Path, *, by_slide: bool) -> list[SampleResult]:
+    """Read the result of a sample under the gates it shares and then under its own.
+
+    Parameters
+    ----------
+    sample
+        Where it comes from.
+    folder
+        The folder of its result.
+    by_slide
+        Whether it shares no gates, so that its own are all there are.
+
+    Raises
+    ------
+    OutputError
+        If the result cannot be read.
+    """
+    if by_slide:
+        return [_read(sample, folder, folder, "slide")]
+    return [
+        _read(sample, folder, folder, "shared"),
+        _read(sample, folder, folder / BY_SLIDE, "slide"),
+    ]
+
+
+def _read(
+    sample: Sample, result: Path, folder: Path, gates: Literal["shared", "slide"]
+) -> SampleResult:
     try:
-        told = json.loads((work.folder / "provenance.json").read_text(encoding="utf-8"))
+        told = json.loads((result / "provenance.json").read_text(encoding="utf-8"))
         tables = {
             path.stem: pd.read_csv(path)
             for path in sorted(folder.glob("*.csv"))
@@ -134,10 +162,10 @@ def _read(work: Work, folder: Path, gates: Literal["shared", "slide"]) -> Sample
         _ = tables["summary"], tables["regions"]
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(
-            f"the result of {work.name} is damaged; pass --overwrite to make it again"
+            f"the result of {sample.sample_id} is damaged; pass --overwrite to make it again"
         ) from error
     return SampleResult(
-        sample=work.sample, folder=folder, tables=tables, provenance=told,
+        sample=sample, folder=folder, tables=tables, provenance=told,
         warnings=tuple(map(str, told.get("warnings", ()))), gates=gates,
     )  # fmt: skip
 

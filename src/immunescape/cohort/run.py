@@ -1,32 +1,23 @@
-"""All slides of a cohort: which are done, which are left, and in which order they come."""
+"""All slides of a sample sheet, from their files to the tables of the cohort."""
 
-import dataclasses
 import json
 import os
 import socket
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from immunescape import __version__
 from immunescape.cohort.collect import collect
-from immunescape.cohort.plan import Group, Work, groups_of, look_at, shard_of, work_on
+from immunescape.cohort.plan import Work, groups_of, look_at, shard_of, work_on
+from immunescape.cohort.reporting import PLAN, plan_of
 from immunescape.cohort.settings import CohortRun
 from immunescape.cohort.sheet import Sheet, read_sheet
-from immunescape.cohort.state import HEARTBEAT_S, State, read_state, write_state
-from immunescape.cohort.work import (
-    Outcome,
-    conclude,
-    failed,
-    fit_gates,
-    gates_path,
-    measure,
-    tables_key,
-)
-from immunescape.cohort.workers import ALLOWED_DEATHS, Died, Workers, worker_processes
+from immunescape.cohort.state import HEARTBEAT_S, State, read_state
+from immunescape.cohort.todo import Tell, Todo
+from immunescape.cohort.workers import worker_processes
 from immunescape.errors import OutputError
 from immunescape.io.output import atomic_path
 
@@ -34,14 +25,6 @@ if TYPE_CHECKING:
     from immunescape.study import Study
 
 __all__ = ["PLAN", "CohortOutcome", "run_cohort"]
-
-PLAN = "cohort.json"
-"""File of a cohort's output that lists its samples."""
-_DIED = "its worker process was killed {count} times, for lack of memory perhaps"
-_DIED_REMEDY = "give it more memory, or take fewer --workers, and pass --retry-failed"
-
-Tell = Callable[[str], None]
-Kind = Literal["measure", "gates", "conclude"]
 
 
 @dataclass(frozen=True)
@@ -123,11 +106,11 @@ def run_cohort(
         parts = shard_of(groups, *run.shard)
     mine = [work for part in parts for work in part]
     _only_one(out, mine)
-    _write_plan(out, sheet)
+    _write_plan(out, sheet, run)
     whole = [
         group for group, part in zip(groups, parts, strict=True) if len(part) == len(group.members)
     ]  # fmt: skip
-    todo = _Todo(mine, whole, run, tell)
+    todo = Todo(mine, whole, run, tell)
     if todo.tasks or not run.collect:
         with worker_processes(run.workers, run.scheduler) as workers:
             todo.work_off(workers)
@@ -154,203 +137,6 @@ def _standing(state: State, work: Work) -> Literal["done", "failed", "waiting"]:
     return "waiting"
 
 
-@dataclass
-class _Todo:
-    """Work in the order in which it can be done."""
-
-    mine: list[Work]
-    groups: list[Group]
-    run: CohortRun
-    tell: Tell
-    tasks: deque[tuple[Kind, Any]] = field(default_factory=deque)
-    left: dict[str, set[str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.begun = time.monotonic()
-        self.spent: dict[str, list[float]] = {"measure": [], "conclude": []}
-        self.running: dict[int, tuple[Kind, Any]] = {}
-        self.group_of = {w.name: group for group in self.groups for w in group.members}
-        self.ended: set[str] = set()
-        waiting = []
-        for work in self.mine:
-            if self._to_measure(work):
-                state = read_state(work.out, work.name)
-                if state.attempts:  # of an earlier run: how often this one tries is counted anew
-                    write_state(work.out, dataclasses.replace(state, attempts=0))
-                waiting.append(work.name)
-                self.tasks.append(("measure", work))
-        self.unmeasured = set(waiting)
-        for group in self.groups:
-            self._next_of(group)
-
-    def _to_measure(self, work: Work) -> bool:
-        """Tell whether the cells of a slide are to be measured, or looked for in its folder."""
-        state = read_state(work.out, work.name)
-        if self.run.collect:
-            if state.key == work.key and state.standing == "failed":
-                self.ended.add(work.name)
-            return False
-        if self.run.overwrite or state.key != work.key:
-            if state.key and not self.run.overwrite:
-                self.tell(f"{work.name}: its files or parameters changed")
-            return True
-        if state.standing == "failed":
-            if not self.run.retry_failed:
-                self.ended.add(work.name)
-                self.tell(
-                    f"{work.name}: failed before ({state.error}); pass --retry-failed to try again"
-                )
-            return self.run.retry_failed
-        there = (work.folder / "provenance.json").is_file()
-        return state.standing not in ("measured", "done") or not there
-
-    def work_off(self, workers: Workers) -> None:
-        """Do all of it; what was begun and not ended waits for a later run."""
-        number = 0
-        try:
-            while self.tasks or self.running:
-                while self.tasks and len(self.running) < workers.capacity:
-                    number += 1
-                    kind, what = self.running[number] = self.tasks.popleft()
-                    workers.submit(number, *self._call(kind, what))
-                task, result = workers.next()
-                kind, what = self.running.pop(task)
-                if isinstance(result, Died):
-                    self._died(kind, what)
-                else:
-                    self._ended(kind, what, result)
-        except BaseException:
-            self._give_up()
-            raise
-
-    def _call(self, kind: Kind, what: Any) -> tuple[Any, ...]:
-        if kind == "measure":
-            return measure, what
-        if kind == "gates":
-            return fit_gates, what, what.members[0].out
-        work, gates = what
-        return conclude, work, gates
-
-    def _ended(self, kind: Kind, what: Any, outcome: Outcome) -> None:
-        if kind == "gates":
-            if not outcome.done:
-                self.ended.update(work.name for work in what.members)
-                self.tell(self._line(outcome))
-            else:
-                self._conclude(what)
-            return
-        work = what if kind == "measure" else what[0]
-        state = read_state(work.out, work.name)
-        self.spent[kind].append(max(0.0, state.ended - state.started))
-        if kind == "conclude" or not outcome.done:
-            self.ended.add(work.name)
-        if kind == "measure":
-            self.unmeasured.discard(work.name)
-        self.tell(self._line(outcome))
-        if kind == "measure" and work.name in self.group_of:
-            self._next_of(self.group_of[work.name])
-
-    def _next_of(self, group: Group) -> None:
-        """Find the gates of a group once all its slides are measured, then make its tables."""
-        if any(work.name in self.unmeasured for work in group.members):
-            return
-        states = {work.name: read_state(work.out, work.name) for work in group.members}
-        # a slide that failed after it was measured keeps its share in the gates of the others
-        measured = tuple(
-            work
-            for work in group.members
-            if states[work.name].key == work.key and states[work.name].content
-        )
-        if all(work.name in self.ended for work in measured):
-            return
-        now = dataclasses.replace(group, members=measured)
-        told = read_gates(now)
-        made_from = [[work.name, states[work.name].content] for work in measured]
-        if told is not None and told["made_from"] == made_from and not self.run.overwrite:
-            self._conclude(now)
-        else:
-            # before the slides of other groups, so that a patient is finished early
-            self.tasks.appendleft(("gates", now))
-
-    def _conclude(self, group: Group) -> None:
-        told = read_gates(group)
-        assert told is not None
-        for work in reversed(group.members):
-            if work.name in self.ended:
-                continue
-            state = read_state(work.out, work.name)
-            gates = told["gates"][work.name]
-            if state.tables != tables_key(state.made_from, gates):
-                self.tasks.appendleft(("conclude", (work, gates)))
-                continue
-            if state.standing != "done":
-                write_state(work.out, dataclasses.replace(state, standing="done"))
-            self.ended.add(work.name)
-
-    def _died(self, kind: Kind, what: Any) -> None:
-        """Try again what lost its process by the fault of others; give up what lost it often."""
-        if kind == "gates":
-            for work in what.members:
-                failed(work, "gates", _DIED.format(count=ALLOWED_DEATHS), _DIED_REMEDY)
-                self.ended.add(work.name)
-            self.tell(f"{what.kind} {what.name}: {_DIED.format(count=ALLOWED_DEATHS)}")
-            return
-        work = what if kind == "measure" else what[0]
-        attempts = read_state(work.out, work.name).attempts
-        if attempts < ALLOWED_DEATHS:
-            self.tasks.append((kind, what))
-            return
-        outcome = failed(work, "", _DIED.format(count=attempts), _DIED_REMEDY)
-        self.ended.add(work.name)
-        self.unmeasured.discard(work.name)
-        self.tell(self._line(outcome))
-        if kind == "measure" and work.name in self.group_of:
-            self._next_of(self.group_of[work.name])
-
-    def _give_up(self) -> None:
-        """Tell that what was begun waits; another machine cannot know that this one stopped."""
-        for kind, what in self.running.values():
-            if kind == "gates":
-                continue
-            work = what if kind == "measure" else what[0]
-            state = read_state(work.out, work.name)
-            if state.standing == "running":
-                write_state(work.out, dataclasses.replace(state, standing="waiting", step=""))
-
-    def _line(self, outcome: Outcome) -> str:
-        count, total = len(self.ended), len(self.mine)
-        left = self._seconds_left()
-        about = f", about {duration(left)} left" if left else ""
-        return f"[{count}/{total}] {outcome.name}: {outcome.text}{about}"
-
-    def _seconds_left(self) -> float:
-        """Return a guess from what was done in this run; 0 where there is none."""
-        at_once = max(1, len(self.running) + 1)
-        mean = {k: sum(v) / len(v) if v else 0.0 for k, v in self.spent.items()}
-        measured = mean["measure"] * len(self.unmeasured)
-        return (measured + mean["conclude"] * (len(self.mine) - len(self.ended))) / at_once
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def read_gates(group: Group) -> dict[str, Any] | None:
-    """Return what is kept of the gates of a group; None where there is nothing whole."""
-    try:
-        told: dict[str, Any] = json.loads(
-            gates_path(group.members[0].out, group).read_text(encoding="utf-8")
-        )
-        return told if {"made_from", "gates", "staining"} <= told.keys() else None
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
 def _only_one(out: Path, works: Sequence[Work]) -> None:
     """Refuse to work on slides that another run is working on.
 
@@ -375,7 +161,7 @@ def _only_one(out: Path, works: Sequence[Work]) -> None:
         time.sleep(0.5)
 
 
-def _write_plan(out: Path, sheet: Sheet) -> None:
+def _write_plan(out: Path, sheet: Sheet, run: CohortRun) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -385,10 +171,7 @@ def _write_plan(out: Path, sheet: Sheet) -> None:
     plan = {
         "immunescape": __version__,
         "sheet": sheet.path.name,
-        "samples": [
-            {"sample_id": s.sample_id, "patient": s.patient, "timepoint": s.timepoint}
-            for s in sheet.samples
-        ],
+        **plan_of(sheet.samples, sheet.lesions, run.group_by),
     }
     with atomic_path(out / PLAN) as beside:
         text = json.dumps(plan, indent=1, ensure_ascii=False)

@@ -29,7 +29,7 @@ from immunescape.results import (
 if TYPE_CHECKING:
     from immunescape.samples import Sample, SampleResult
 
-__all__ = ["cohort_page"]
+__all__ = ["cohort_page", "main_rows"]
 
 _COLUMNS = {
     "specimens": SPECIMENS_COLUMNS,
@@ -80,7 +80,7 @@ def cohort_page(
         What a reader of the whole should know.
     """
     every = {name: tables.get(name, empty_table(c)) for name, c in _COLUMNS.items()}
-    main = {name: _main(table) for name, table in every.items()}
+    main = {name: main_rows(table) for name, table in every.items()}
     samples = samples or [r.sample for r in results]
     choices, further, undrawn = paired_charts(
         main["specimens"], timepoints, groupings([r.sample for r in results], group_by)
@@ -113,7 +113,7 @@ def cohort_page(
     )
 
 
-def _main(table: pd.DataFrame) -> pd.DataFrame:
+def main_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows under shared gates; under each slide's own where there are no others."""
     if table.empty or "gates" not in table:
         return table

@@ -12,7 +12,7 @@ from immunescape.report.html.page import Card, Check, link_to, page
 from immunescape.report.html.patient_charts import course_charts, lesion_chart
 from immunescape.report.html.patient_files import glimpses
 from immunescape.report.html.patient_gates import backgrounds_table, gates_table, staining_table
-from immunescape.report.html.patient_patterns import course_said, holds, in_short, unjudged
+from immunescape.report.html.patient_patterns import Said, course_said, holds, moment_said
 from immunescape.report.html.patient_pictures import side_by_side
 from immunescape.report.html.patient_tables import (
     changes_table,
@@ -49,7 +49,7 @@ class Moment:
         The first of its slides in small.
     cards, checks
         Its numbers, and whether they are adequate.
-    words, against
+    said
         The patterns shown, and what argues against them.
     """
 
@@ -59,8 +59,7 @@ class Moment:
     picture: "Drawn | None" = None
     cards: tuple[Card, ...] = ()
     checks: tuple[Check, ...] = ()
-    words: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
+    said: Said = field(default_factory=Said)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -179,7 +178,7 @@ def _moments(
         if not mine:
             yield Moment(title=timepoint, when="", missing=_why_missing(course, timepoint))
             continue
-        words, against = _patterns_at(course, timepoint)
+        said = _patterns_at(course, timepoint)
         for specimen in dict.fromkeys(r.sample.specimen for r in mine):
             slides = [r for r in mine if r.sample.specimen == specimen]
             its = rows[rows["specimen"] == specimen] if len(rows) else rows
@@ -190,8 +189,7 @@ def _moments(
                 picture=next((pictures[name] for name in names if name in pictures), None),
                 cards=tuple(_cards(its)),
                 checks=tuple(_checks(slides, told)),
-                words=words,
-                against=against,
+                said=said,
             )
 
 
@@ -230,16 +228,12 @@ def _checks(slides: "Sequence[SampleResult]", told: "Mapping[str, Told]") -> Ite
             yield Check(state=check.state, text=f"{name}: {check.text}") if several else check
 
 
-def _patterns_at(course: Course, timepoint: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _patterns_at(course: Course, timepoint: str) -> Said:
     patterns = course.mine("patterns", PATTERNS_COLUMNS)
     patterns = patterns[(patterns["gates"] == course.gates) & (patterns["timepoint"] == timepoint)]
     level = "patient" if (patterns["level"] == "patient").any() else "slide"
-    held = [r for r in patterns[patterns["level"] == level].to_dict("records") if holds(r)]
-    words = dict.fromkeys(in_short(row) for row in held)
-    against = dict.fromkeys(
-        text_of(row["reason" if unjudged(row) else "evidence_against"]) for row in held
-    )
-    return tuple(filter(None, words)), tuple(filter(None, against))
+    rows = patterns[patterns["level"] == level].to_dict("records")
+    return moment_said([row for row in rows if holds(row)])
 
 
 def _why_missing(course: Course, timepoint: str) -> str:

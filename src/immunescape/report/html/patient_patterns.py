@@ -7,12 +7,15 @@ from typing import Any
 import pandas as pd
 
 from immunescape.report.plots_cohort_parts import text_of
+from immunescape.report.plots_parts import shortened
 
-__all__ = ["AXIS_TITLES", "Said", "course_said", "holds", "in_short", "unjudged"]
+__all__ = ["AXIS_TITLES", "Said", "course_said", "holds", "in_short", "moment_said", "unjudged"]
 
 AXIS_TITLES = {"t_cells": "T cells", "pdl1": "PD-L1", "course": "The course"}
 """What patterns are about, where people read it."""
 _STEPS = "course_steps"
+_SHORT, _LONG = 170, 420
+"""Letters of a text on page one; all of it stands below, among the patterns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +28,15 @@ class Said:
         The courses that hold, in words; or that none does.
     steps
         What is shown at each timepoint.
-    evidence, against
-        The numbers for it, and what argues against it.
+    evidence, against, why
+        The numbers for it, what argues against it, and why something cannot be judged.
     """
 
-    verdicts: tuple[str, ...]
+    verdicts: tuple[str, ...] = ()
     steps: str = ""
     evidence: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
 
 
 def holds(row: Mapping[Any, Any]) -> bool:
@@ -62,17 +66,27 @@ def course_said(held: Sequence[Mapping[Any, Any]]) -> Said:
         The rows of a patient that hold; those of a single timepoint are left out.
     """
     over = [row for row in held if not text_of(row["timepoint"])]
-    steps = [row for row in over if text_of(row["pattern"]) == _STEPS]
-    rest = [row for row in over if row not in steps]
-    against = dict.fromkeys(
-        text_of(row["reason" if unjudged(row) else "evidence_against"]) for row in (*rest, *steps)
-    )
-    evidence = dict.fromkeys(
-        text_of(row["evidence_for"]) for row in (*rest, *steps) if not unjudged(row)
-    )
+    return _said(over, _LONG)
+
+
+def moment_said(held: Sequence[Mapping[Any, Any]]) -> Said:
+    """Return what is said of one timepoint, from its rows that hold."""
+    return _said(held, _SHORT)
+
+
+def _said(held: Sequence[Mapping[Any, Any]], most: int) -> Said:
+    steps = [row for row in held if text_of(row["pattern"]) == _STEPS]
+    rest = [row for row in held if text_of(row["pattern"]) != _STEPS]
+    known = [row for row in (*rest, *steps) if not unjudged(row)]
+
+    def of(column: str, rows: Sequence[Mapping[Any, Any]]) -> tuple[str, ...]:
+        texts = dict.fromkeys(text_of(row[column]) for row in rows)
+        return tuple(shortened(text, most) for text in texts if text)
+
     return Said(
         verdicts=tuple(dict.fromkeys(in_short(row) for row in rest)),
         steps="; ".join(text_of(row["words"]) for row in steps),
-        evidence=tuple(filter(None, evidence)),
-        against=tuple(filter(None, against)),
+        evidence=of("evidence_for", known),
+        against=of("evidence_against", known),
+        why=of("reason", [row for row in rest if unjudged(row)]),
     )

@@ -141,7 +141,7 @@ def rate_ratio_interval(
     low, high = 0.0, math.inf
     if count > 0:
         p = float(special.betaincinv(count, base_count + 1, alpha / 2))
-        low = p / (1 - p) * scale
+        low = p / (1 - p) * scale if p > _NOTHING else 0.0
     if base_count > 0:
         # From the side of the base, whose share may be too small to be told from 0 after 1 less it.
         rest = float(special.betaincinv(base_count, count + 1, alpha / 2))

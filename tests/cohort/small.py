@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from tests.slides import CHANNELS, drawn_labels, square, write_geojson, write_labels
 
 from immunescape.io import write_ome_tiff
+from tests.slides import CHANNELS, drawn_labels, square, write_geojson, write_labels
 
 TIMEPOINTS = ("baseline", "response", "relapse")
 EVERY = {"baseline": 4, "response": 5, "relapse": 6}

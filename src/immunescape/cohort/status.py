@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from immunescape.cohort.run import PLAN, duration
+from immunescape.cohort.reporting import PLAN
 from immunescape.cohort.state import STATE, State, read_state
+from immunescape.cohort.todo import duration
 from immunescape.errors import OutputError
 
 __all__ = ["CohortStatus", "cohort_status"]

@@ -42,6 +42,7 @@ __all__ = [
     "Sketch",
     "closeup_sketch",
     "overview_sketch",
+    "own_limits",
     "save_figures",
     "slide_sketches",
 ]
@@ -93,7 +94,7 @@ def slide_sketches(told: Told, limits: tuple[Limits, Limits] | None = None) -> t
         Contrast of the overview and of the closeup, where slides are compared; that of the slide
         itself otherwise.
     """
-    overview, closeup = limits or (None, None)
+    overview, closeup = limits or own_limits(told)
     found = [
         overview_sketch(told, overview),
         _map_sketch(told),
@@ -101,6 +102,15 @@ def slide_sketches(told: Told, limits: tuple[Limits, Limits] | None = None) -> t
         closeup_sketch(told, closeup, plain=True),
     ]
     return (*(s for s in found if s is not None), *_charts(told))
+
+
+def own_limits(told: Told) -> tuple[Limits, Limits]:
+    """Return the contrast of a slide's overview and of its closeup, each by itself."""
+    pictures = (told.picture(OVERVIEW), told.picture(CLOSEUP))
+    overview, closeup = (
+        {} if picture is None else picture_limits([(picture, told.panel)]) for picture in pictures
+    )
+    return overview, closeup
 
 
 def overview_sketch(

@@ -9,6 +9,7 @@ from immunescape.report.figures import (
     Sketch,
     closeup_sketch,
     overview_sketch,
+    own_limits,
     slide_sketches,
 )
 from immunescape.report.html.drawn import SCREEN, Drawn, Mark, drawing, inline_svg
@@ -74,7 +75,8 @@ def slide_report(result: Told | Path, *, limits: tuple[Limits, Limits] | None = 
         If the folder holds no complete result.
     """
     told = load_told(result) if isinstance(result, Path) else result
-    overview, closeup = limits or (None, None)
+    limits = limits or own_limits(told)
+    overview, closeup = limits
     first = [overview_sketch(told, overview, aspect=1.0), closeup_sketch(told, closeup, aspect=1.0)]
     rest = {s.name: s for s in slide_sketches(told, limits)}
     patterns = readings(told)

@@ -91,6 +91,8 @@ def read_answers(path: Path) -> pd.DataFrame:
     data = path.read_bytes()
     text = data[: data.rfind(b"\n") + 1]
     if not text:
+        if not _row(_COLUMNS).encode().startswith(data):  # no table that a crash cut short
+            raise _unreadable(path)
         return _none()
     try:
         table = pd.read_csv(io.BytesIO(text), dtype=dict.fromkeys(_COLUMNS, "str"),

@@ -125,6 +125,8 @@ def find_edits(
         path = there if usable else None
     edits, data = Edits(), _EMPTY
     if path is not None:
+        if path.is_dir():
+            raise EditsError(f"{path.name} is a folder; pass a file of corrections with --edits")
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -134,6 +136,12 @@ def find_edits(
     if path is not None and there is not None and there.exists() and not own:
         own = path.samefile(there)
     warnings = list(edits.warnings)
+    if given is not None and not data.strip():
+        warnings.append(f"{given.name} is empty: no corrections are made")
+    if given is not None and not _of_slide(given.parent, slide_sha256):
+        warnings.append(
+            f"{given.name} lies in the result of another slide: its positions may mean other cells"
+        )
     if not own and there is not None and _lost(there, edits):
         whose = "" if usable else " of another slide"
         warnings.append(

@@ -8,29 +8,17 @@ import sys
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QWidget
+from napari.settings import get_plugin_settings, get_settings
+from qtpy.QtWidgets import QInputDialog, QWidget
 from skimage.io import imsave
 
 from immunescape.cli.demo import sample_folder
 from immunescape.errors import SlideError
 from immunescape.napari import window
 from immunescape.napari.drops import take_drops
+from tests.napari.dropping import drop
 
 BASELINE = sample_folder() / "P01_baseline.ome.tif"
-
-
-def drop(viewer, dock, *paths):
-    """Drop files on the canvas, as the window system tells Qt."""
-    take_drops(viewer, dock)
-    (target,) = (w for w in dock.window().findChildren(QWidget) if type(w).__name__ == "QtViewer")
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
-    held = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    copy = Qt.DropAction.CopyAction
-    QApplication.sendEvent(target, QDragEnterEvent(QPoint(50, 50), copy, mime, *held))
-    QApplication.sendEvent(target, QDropEvent(QPointF(50, 50), copy, mime, *held))
 
 
 def test_slides_and_results_open_where_they_are_dropped(
@@ -41,23 +29,46 @@ def test_slides_and_results_open_where_they_are_dropped(
     viewer.window.add_dock_widget(dock, name="any")
     taking = take_drops(viewer, dock)
     assert taking is not None and take_drops(viewer, dock) is taking
-    drop(viewer, dock, BASELINE)
+    drop(viewer, BASELINE)
     assert [x.name for x in viewer.layers] == ["Nuclei (DAPI)", "S100", "SOX10", "CD8", "PD-L1"]
     assert {x.source.reader_plugin for x in viewer.layers} == {"immunescape"}
     viewer.layers.clear()
     shutil.copy(BASELINE, analysed)
-    drop(viewer, dock, analysed / "P01_baseline")
+    drop(viewer, analysed / "P01_baseline")
     assert {"PD-L1", "Cells", "Nuclei", "Tissue"} <= {x.name for x in viewer.layers}
     viewer.layers.clear()
     asked = []
     take_drops(viewer, dock, asked.append)
-    drop(viewer, dock, BASELINE)
+    drop(viewer, BASELINE)
     assert asked == [BASELINE] and not viewer.layers
     # what is not ours is napari's
     picture = tmp_path / "picture.png"
     imsave(picture, np.zeros((4, 4), np.uint8), check_contrast=False)
-    drop(viewer, dock, picture)
+    drop(viewer, picture)
     assert [x.source.reader_plugin for x in viewer.layers] == ["napari"]
+
+
+def test_the_workbench_of_napari_s_menu_is_that_of_the_command(
+    make_napari_viewer, qtbot, monkeypatch, tmp_path
+):
+    viewer = make_napari_viewer(show=True)
+    monkeypatch.setenv("CELLPOSE_LOCAL_MODELS_PATH", "elsewhere")
+    work = get_plugin_settings("immunescape").work
+    monkeypatch.setattr(work, "cache_folder", str(tmp_path))
+    get_settings().plugins.extension2reader = {}
+    _, bench = viewer.window.add_plugin_dock_widget("immunescape", "Workbench")
+    assert os.environ["CELLPOSE_LOCAL_MODELS_PATH"] == str(tmp_path)
+    assert get_settings().plugins.extension2reader["*.ome.tif"] == "immunescape"
+    assert viewer.canvas.overlays.scale_bar.visible
+    # a slide that says nothing of its pixels: the panel asks, where napari's reader could not
+    path = tmp_path / "P9.ome.tif"
+    tifffile.imwrite(path, np.zeros((2, 8, 8), np.uint16), metadata={"axes": "CYX"}, ome=True)
+    monkeypatch.setattr(QInputDialog, "getDouble", lambda *_: (0.25, True))
+    qtbot.waitUntil(lambda: bench.drops is not None)
+    drop(viewer, path)
+    qtbot.waitUntil(lambda: bench.session.slide is not None, timeout=20_000)
+    assert bench.session.slide.pixel_size_um == 0.25
+    bench.close_work()
 
 
 def test_what_is_wrong_with_a_slide_is_said_before_there_is_a_window(tmp_path):

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
-from immunescape.napari.reading import find_reader
+from immunescape.napari.reading import find_reader, is_claimed
 
 __all__ = ["Drops", "take_drops"]
 
@@ -27,11 +28,20 @@ class Drops(QObject):
         The part of the window that things are dropped on.
     opens
         Called with a path to open it without holding the window; None lets napari open it.
+    owner
+        With which ``opens`` ends; napari opens what is dropped after that.
     """
 
-    def __init__(self, viewer: Any, target: QWidget, opens: Opens | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        target: QWidget,
+        opens: Opens | None = None,
+        owner: QWidget | None = None,
+    ) -> None:
         super().__init__(target)
         self.opens = opens
+        self.owner = owner
         self._viewer = viewer
         target.installEventFilter(self)
 
@@ -41,10 +51,12 @@ class Drops(QObject):
             return False
         urls = event.mimeData().urls()
         paths = [Path(u.toLocalFile()) for u in urls if u.isLocalFile()]
-        if len(paths) != len(urls) or not all(find_reader(str(p)) for p in paths):
+        alone = self.opens is not None and len(paths) == 1 and isalive(self.owner)
+        ours = is_claimed if alone else find_reader
+        if len(paths) != len(urls) or not all(ours(p) for p in paths):
             return False
         event.acceptProposedAction()
-        if self.opens is not None and len(paths) == 1:
+        if alone and self.opens is not None:
             self.opens(paths[0])
             return True
         for path in paths:
@@ -75,6 +87,7 @@ def take_drops(viewer: Any, inside: QWidget, opens: Opens | None = None) -> Drop
         if type(part).__name__ == "QtViewer" and part.acceptDrops():
             there = part.findChildren(Drops)
             taking = there[0] if there else Drops(viewer, part)
-            taking.opens = opens or taking.opens
+            if opens is not None:
+                taking.opens, taking.owner = opens, inside
             return taking
     return None

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from immunescape.errors import ImmunescapeError
+from napari.utils.notifications import show_error
+
+from immunescape.errors import AnnotationError, ImmunescapeError
 from immunescape.io.geojson import read_annotations, write_regions
 from immunescape.io.output import writing
 from immunescape.regions import Regions
-from immunescape.study import Study, write_study
+from immunescape.study import Study, read_study, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +24,10 @@ __all__ = [
     "clock",
     "kept_files",
     "read_drawing",
+    "read_settings",
     "save_snapshot",
     "set_aside",
+    "set_damaged_aside",
 ]
 
 
@@ -91,6 +95,8 @@ def read_drawing(session: "Session") -> Regions:
     ImmunescapeError
         If the file cannot be used. A saved one is set aside first: it must neither stop a run nor
         be written over.
+    OSError
+        If it cannot be set aside.
     """
     slide = session.slide
     saved = session.annotations_path
@@ -101,10 +107,48 @@ def read_drawing(session: "Session") -> Regions:
         return read_annotations(
             path, pixel_size_um=slide.pixel_size_um, slide_name=slide.name, shape=slide.shape
         )
-    except ImmunescapeError:
-        if path == saved:
-            os.replace(path, path.with_name(f"annotations.{_stamp()}.damaged.geojson"))
-        raise
+    except ImmunescapeError as error:
+        if path != saved:
+            raise
+        aside = set_damaged_aside(path)
+        problem = str(error).partition("; ")[0]
+        raise AnnotationError(
+            f"{problem}; it is kept as {aside.name} in {path.parent.name}, and the drawing is "
+            "empty now"
+        ) from error
+
+
+def read_settings(session: "Session") -> Study | None:
+    """Return the study that was saved for the slide; None without one.
+
+    A damaged one is set aside and told: a slide can be opened all the same.
+    """
+    path = session.study_path
+    if not path.is_file():
+        return None
+    try:
+        return read_study(path)
+    except ImmunescapeError as error:
+        problem = str(error).partition("; ")[0]
+        try:
+            aside = f"it is kept as {set_damaged_aside(path).name}"
+        except OSError:
+            aside = "it cannot be moved"
+        show_error(f"{problem}; {aside} in {path.parent.name}, and the usual settings are used")
+        return None
+
+
+def set_damaged_aside(path: "Path") -> "Path":
+    """Move a file that cannot be read out of the way of what is written next, and name it.
+
+    Raises
+    ------
+    OSError
+        If its folder cannot be written.
+    """
+    aside = path.with_name(f"{path.stem}.{_stamp()}.damaged{path.suffix}")
+    os.replace(path, aside)
+    return aside
 
 
 def set_aside(session: "Session") -> None:

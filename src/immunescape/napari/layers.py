@@ -5,6 +5,7 @@ centre of a layer's first pixel at its ``translate``. So image and label layers 
 a pixel, and a place in the viewer, ``(y, x)``, is the core's place.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -227,22 +228,30 @@ def _panel(slide: "Slide", study: Study) -> Panel:
 def _result_regions(folder: Path, study: Study, pixel_um: float, name: str) -> list[LayerData]:
     layers: list[LayerData] = []
     path = folder / "regions.geojson"
-    if path.is_file() and path.stat().st_size > _EMPTY_GEOJSON:
+    if path.is_file() and not _is_empty(path):
         found = read_regions(path, pixel_size_um=pixel_um)
         layers += regions_layers(found, found=True, slide=name, pixel_size_um=pixel_um)
-    drawn = _drawn(folder, study)
+    kept = folder.with_name(f"{folder.name}.session") / "annotations.geojson"
+    drawn = kept if kept.is_file() else _beside(folder, study, "annotations")
     if drawn is not None:
-        regions = read_annotations(drawn, pixel_size_um=pixel_um, slide_name=name)
+        try:
+            regions = read_annotations(drawn, pixel_size_um=pixel_um, slide_name=name)
+        except ImmunescapeError:
+            if drawn != kept:
+                raise
+            return layers  # the workbench sets it aside and says so, once the slide is on it
         layers += regions_layers(regions, slide=name, pixel_size_um=pixel_um)
     return layers
 
 
-def _drawn(folder: Path, study: Study) -> Path | None:
-    """Return what a person drew: kept by the workbench, or the file the result was made with."""
-    kept = folder.with_name(f"{folder.name}.session") / "annotations.geojson"
-    if kept.is_file():
-        return kept
-    return _beside(folder, study, "annotations")
+def _is_empty(path: Path) -> bool:
+    """Whether GeoJSON holds no object; what is damaged is not empty."""
+    if path.stat().st_size > _EMPTY_GEOJSON:
+        return False
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["features"] == [])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _beside(folder: Path, study: Study, role: str) -> Path | None:

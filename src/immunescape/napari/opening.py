@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QInputDialog, QWidget
 from immunescape.errors import ChannelNamesError, PixelSizeError, SceneError
 from immunescape.io import open_slide
 from immunescape.napari.layers import layers_of_result, slide_layers
-from immunescape.napari.reading import is_result
+from immunescape.napari.reading import result_at, result_data
 from immunescape.pipeline.reopening import check_slide
 from immunescape.study import SlideOptions, Study
 
@@ -46,8 +46,8 @@ def layers_of_path(path: Path, options: SlideOptions) -> list[Any]:
     ImmunescapeError
         One line that names the file, what is wrong and what to do.
     """
-    if is_result(path):
-        return layers_of_result(path)
+    if (result := result_at(path)) is not None:
+        return result_data(result)
     layers = slide_layers(open_with(path, options))
     if options != SlideOptions():
         for _, meta, _ in layers:

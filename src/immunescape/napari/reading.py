@@ -6,10 +6,26 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_warning
 
-from immunescape.errors import ChannelNamesError, ImmunescapeError, PixelSizeError, SceneError
+from immunescape.errors import (
+    ChannelNamesError,
+    ImmunescapeError,
+    OutputError,
+    PixelSizeError,
+    SceneError,
+)
 from immunescape.napari.layers import LayerData, layers_of_result, slide_layers
+from immunescape.napari.remedies import AGAIN
 
-__all__ = ["find_reader", "is_result", "read_result", "read_slide", "slide_data"]
+__all__ = [
+    "find_reader",
+    "is_claimed",
+    "is_result",
+    "read_result",
+    "read_slide",
+    "result_at",
+    "result_data",
+    "slide_data",
+]
 
 Reader = Callable[[Any], list[Any]]
 NOTHING: list[Any] = [(None,)]
@@ -19,10 +35,12 @@ _ENDINGS = (
     ".ome.tif", ".ome.tiff", ".qptiff", "component_data.tif", "component_data.tiff",
 )  # fmt: skip
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SESSION = ".session"
+_MOST_NAMES = 5
 _ZARR = (".zgroup", ".zattrs", "zarr.json")
 
 
-def find_reader(path: str | Sequence[str]) -> Reader | None:
+def find_reader(path: str | Path | Sequence[str]) -> Reader | None:
     """Return what reads a path; None where it is no slide and no result.
 
     Parameters
@@ -57,6 +75,75 @@ def is_result(folder: Path) -> bool:
     return (folder / "study.toml").is_file() and (folder / "labels.zarr").is_dir()
 
 
+def is_claimed(path: Path) -> bool:
+    """Whether a path is meant for this plugin, even where it cannot be read.
+
+    What is named as a slide, and a folder that holds results or parts of one, is better told by
+    the workbench what is wrong with it than asked by napari which reader it should have.
+    """
+    if find_reader(str(path)) is not None:
+        return True
+    try:
+        if path.is_dir():
+            return path.name.endswith(_SESSION) or bool(_parts(path) or _results(path))
+        return path.name.casefold().endswith(_ENDINGS)
+    except OSError:
+        return False
+
+
+def result_at(path: Path) -> Path | None:
+    """Return the result that a path stands for: itself, or the only one in it.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
+
+    Returns
+    -------
+    Path or None
+        None where it holds no result, such as a slide.
+
+    Raises
+    ------
+    OutputError
+        If it is part of a result, holds several, or is what a person drew.
+    """
+    if not path.is_dir():
+        return None
+    if is_result(path):
+        return path
+    if path.name.endswith(_SESSION):
+        slide = path.name.removesuffix(_SESSION)
+        raise OutputError(f"{path.name} holds what was drawn on {slide}; open that slide")
+    if there := _parts(path):
+        lacks = "labels.zarr" if "study.toml" in there else "study.toml"
+        raise OutputError(f"{path.name} is no whole result: {lacks} is missing; {AGAIN}")
+    found = _results(path)
+    if len(found) > 1:
+        names = [p.name for p in found[:_MOST_NAMES]]
+        names += ["…"] if len(found) > _MOST_NAMES else []
+        raise OutputError(
+            f"{path.name} holds the results of {len(found)} slides; open one of them: "
+            + ", ".join(names)
+        )
+    return found[0] if found else None
+
+
+def _parts(folder: Path) -> list[str]:
+    names = ("study.toml", "labels.zarr", "cells.parquet")
+    return [name for name in names if (folder / name).exists()]
+
+
+def _results(folder: Path) -> list[Path]:
+    """Return the results in a folder, or in that which a cohort has for its slides."""
+    inside = sorted(p for p in folder.iterdir() if p.is_dir() and is_result(p))
+    slides = folder / "slides"
+    if not inside and slides.is_dir():
+        inside = sorted(p for p in slides.iterdir() if p.is_dir() and is_result(p))
+    return inside
+
+
 def read_slide(path: str | Sequence[str]) -> list[Any]:
     """Return the layers of a slide; what is wrong with it is told in a notification."""
     return _told(slide_data, path)
@@ -64,7 +151,23 @@ def read_slide(path: str | Sequence[str]) -> list[Any]:
 
 def read_result(path: str | Sequence[str]) -> list[Any]:
     """Return the layers of a finished result; what is wrong with it is told in a notification."""
-    return _told(layers_of_result, path)
+    return _told(result_data, path)
+
+
+def result_data(folder: Path) -> list[LayerData]:
+    """Return the layers of a finished result.
+
+    Raises
+    ------
+    OutputError
+        One line that names the file, what is wrong and what to do.
+    """
+    try:
+        return layers_of_result(folder)
+    except ImmunescapeError as error:
+        problem = str(error).rpartition("; ")[0] or str(error)
+        where = "" if folder.name in problem else f"{folder.name}: "
+        raise OutputError(f"{where}{problem}; {AGAIN}") from error
 
 
 def slide_data(path: Path) -> list[LayerData]:
@@ -108,7 +211,7 @@ def _facts(layer: LayerData) -> Any:
     return layer[1]["metadata"]["immunescape"]
 
 
-def _only(path: str | Sequence[str]) -> Path | None:
+def _only(path: str | Path | Sequence[str]) -> Path | None:
     if isinstance(path, str | Path):
         return Path(path)
     return Path(path[0]) if len(path) == 1 else None

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from immunescape.io.output import atomic_path, check_folder_name
+from immunescape.errors import OutputError
+from immunescape.io.output import atomic_path, check_folder_name, writing
 from immunescape.napari.history import History
+from immunescape.napari.kept import read_settings
 from immunescape.napari.preferences import read_preferences
+from immunescape.napari.remedies import for_window
 from immunescape.napari.showing import prepare_result
 from immunescape.panel import propose_panel
 from immunescape.pipeline import Inputs
@@ -17,7 +20,7 @@ from immunescape.pipeline.finished import Finished, load_finished
 from immunescape.pipeline.job import open_job
 from immunescape.pipeline.run import run_slide
 from immunescape.regions import Regions
-from immunescape.study import Study, read_study, write_study
+from immunescape.study import Study, write_study
 
 if TYPE_CHECKING:
     from immunescape.blocks import Progress
@@ -155,8 +158,7 @@ class Session:
         self.origin_um = origin_um
         self.finished = None
         if study is None:
-            saved = self.study_path
-            study = read_study(saved) if saved.is_file() else new_study()
+            study = read_settings(self) or new_study()
         self.study = dataclasses.replace(study, input=())
         self.panel = self.study_panel()
         self.slide_changed.emit()
@@ -226,9 +228,10 @@ class Session:
 
     def save_study(self) -> Path:
         """Write the study beside what was drawn; the command line repeats the numbers with it."""
-        self.kept.mkdir(parents=True, exist_ok=True)
-        with atomic_path(self.study_path) as beside:
-            write_study(beside, dataclasses.replace(self.study, input=()))
+        with writing(self.kept):
+            self.kept.mkdir(parents=True, exist_ok=True)
+            with atomic_path(self.study_path) as beside:
+                write_study(beside, dataclasses.replace(self.study, input=()))
         self.message.emit(f"study saved in {self.kept.name}")
         return self.study_path
 
@@ -274,13 +277,16 @@ def finish(
     progress
         Called as the work goes on.
     """
-    if run:
-        run_slide(inputs, out, study, progress=progress)
-    else:
-        # corrections made since wait to be applied: the result stands with those it was made with
-        inputs = dataclasses.replace(inputs, edits=None)
-    progress("load", 0, 1)
-    finished = load_finished(open_job(inputs, out, study))
+    try:
+        if run:
+            run_slide(inputs, out, study, progress=progress)
+        else:
+            # corrections made since wait: the result stands with those it was made with
+            inputs = dataclasses.replace(inputs, edits=None)
+        progress("load", 0, 1)
+        finished = load_finished(open_job(inputs, out, study))
+    except OutputError as error:
+        raise for_window(error) from error
     if finished is not None:
         prepare_result(finished)
     progress("load", 1, 1)

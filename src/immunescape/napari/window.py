@@ -25,21 +25,15 @@ def make_window(path: Path | None = None) -> Any:
     from napari.layers import Layer
 
     import napari
-    from immunescape.napari.drops import take_drops
-    from immunescape.napari.layers import layers_of_result
-    from immunescape.napari.preferences import prefer_own_reader, read_preferences
-    from immunescape.napari.reading import is_result, slide_data
+    from immunescape.napari.opening import layers_of_path
     from immunescape.napari.workbench import workbench_of
+    from immunescape.study import SlideOptions
 
     layers = []
     if path is not None:  # before there is a window: what is wrong is said where it was typed
-        layers = layers_of_result(path) if is_result(path) else slide_data(path)
+        layers = layers_of_path(path, SlideOptions())
     viewer = napari.Viewer(title="immunescape")
-    viewer.canvas.overlays.scale_bar.visible = True
-    prefer_own_reader()
-    read_preferences().use_cache()
-    bench = workbench_of(viewer)
-    take_drops(viewer, bench, lambda dropped: bench.panel("slide").open_path(dropped))
+    workbench_of(viewer)
     for layer in layers:
         viewer.add_layer(Layer.create(*layer))
     viewer.reset_view()

@@ -20,12 +20,14 @@ from qtpy.QtWidgets import (
 
 from immunescape.napari.arrival import Arrivals
 from immunescape.napari.autosave import Autosave
-from immunescape.napari.preferences import read_preferences
+from immunescape.napari.drops import take_drops
+from immunescape.napari.preferences import prefer_own_reader, read_preferences
 from immunescape.napari.session import Session
 from immunescape.napari.step_widget import StepWidget, tell_error
 
 if TYPE_CHECKING:
     import napari
+    from immunescape.napari.drops import Drops
 
 __all__ = ["STEPS", "Workbench", "open_step", "workbench_of"]
 
@@ -67,8 +69,16 @@ class Workbench(QWidget):
         super().__init__()
         viewer = _bare(viewer)
         self.session = Session(viewer)
-        every_s = 60 * read_preferences().save_minutes
-        self.autosave = Autosave(self.session, self, every_s=every_s)
+        viewer.canvas.overlays.scale_bar.visible = True
+        preferences = read_preferences()
+        preferences.use_cache()
+        prefer_own_reader()
+        self.drops: Drops | None = None  # takes what is dropped, once there is a window around
+        self._docked = QTimer(self)
+        self._docked.setSingleShot(True)
+        self._docked.setInterval(0)  # a dock is shown before it lies in its window
+        self._docked.timeout.connect(self._take_drops)
+        self.autosave = Autosave(self.session, self, every_s=60 * preferences.save_minutes)
         self.session.annotations_changed.connect(self._show_drawn)
         self.arrivals = Arrivals(self.session, self)
         self.panels: dict[str, StepWidget] = {}
@@ -192,6 +202,15 @@ class Workbench(QWidget):
         for panel in self.panels.values():
             panel.close_work()
         self.autosave.close()
+
+    def showEvent(self, event: Any) -> None:
+        """Take what is dropped on the window that the workbench was docked in."""
+        super().showEvent(event)
+        self._docked.start()
+
+    def _take_drops(self) -> None:
+        opens = self.panel("slide").open_path
+        self.drops = take_drops(self.session.viewer, self, lambda path: opens(path))
 
     def closeEvent(self, event: Any) -> None:
         """Leave nothing half-written behind."""

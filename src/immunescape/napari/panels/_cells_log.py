@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from immunescape.io.edits import Edit, Edits, append_edits, read_edits
+from immunescape.io.output import writing
 from immunescape.pipeline.given import CORRECTIONS
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class CorrectionLog:
             If the file cannot be read or written.
         """
         path = self.session.edits_path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         fresh = () if path.is_file() else self.edits.rows
         self.edits = append_edits(path, (*fresh, row))
         self.session.edits_changed.emit()

@@ -1,11 +1,13 @@
 """Proposed exclusions: what each would remove, and accepting or rejecting them."""
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 from napari.layers import Layer
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import (
@@ -22,8 +24,9 @@ from qtpy.QtWidgets import (
 
 from immunescape.drawing import unite
 from immunescape.errors import ImmunescapeError
-from immunescape.io.output import atomic_path
+from immunescape.io.output import atomic_path, writing
 from immunescape.napari.colours import ROLE_COLOURS
+from immunescape.napari.kept import set_damaged_aside
 from immunescape.napari.latest import Latest
 from immunescape.napari.panels._regions_pen import segments_of
 from immunescape.napari.step_widget import tell_error
@@ -87,8 +90,10 @@ class ProposalsBox(QWidget):
         self.tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.tree.setIndentation(12)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.tree.setMinimumHeight(120)
-        self.tree.setMaximumHeight(200)
+        self.tree.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.tree.setUniformRowHeights(True)
+        self.tree.itemExpanded.connect(self._fit_tree)
+        self.tree.itemCollapsed.connect(self._fit_tree)
         self.tree.itemDoubleClicked.connect(self._go)
         outer.addWidget(self.tree)
         grid = QGridLayout()
@@ -186,10 +191,19 @@ class ProposalsBox(QWidget):
         return _OPEN
 
     def _read(self) -> list[tuple[str, float, float]]:
+        path = self.session.kept / _FILE
+        if not path.is_file():
+            return []
         try:
-            said = json.loads((self.session.kept / _FILE).read_text(encoding="utf-8"))
+            said = json.loads(path.read_text(encoding="utf-8"))
             return [(str(issue), float(x), float(y)) for issue, x, y in said["rejected"]]
         except (OSError, ValueError, KeyError, TypeError):
+            with contextlib.suppress(OSError):
+                aside = set_damaged_aside(path)
+                show_error(
+                    f"{path.name} cannot be read; it is kept as {aside.name} in "
+                    f"{path.parent.name}, and all proposals are open again"
+                )
             return []
 
     def _keep(self) -> None:
@@ -197,10 +211,11 @@ class ProposalsBox(QWidget):
         if not self._rejected and not path.exists():
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as beside:
-                text = json.dumps({"rejected": self._rejected})
-                beside.write_text(text + "\n", encoding="utf-8")
+            with writing(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_path(path) as beside:
+                    text = json.dumps({"rejected": self._rejected})
+                    beside.write_text(text + "\n", encoding="utf-8")
         except (OSError, ImmunescapeError) as error:
             tell_error(error)
 
@@ -221,9 +236,17 @@ class ProposalsBox(QWidget):
             top.setExpanded(len(group) <= 5)
         self.text.setText(self._words(list(statuses.values())))
         self.tree.setVisible(bool(self.places))
+        self._fit_tree()
         for button in self.buttons.values():
             button.setVisible(bool(self.places))
         self._paint([p for p in self.places if statuses[id(p)] == _OPEN])
+
+    def _fit_tree(self, _: Any = None) -> None:
+        """Show every row: the panel scrolls, and a second bar inside it would be in the way."""
+        tops = [self.tree.topLevelItem(k) for k in range(self.tree.topLevelItemCount())]
+        rows = sum(1 + top.childCount() * top.isExpanded() for top in tops if top is not None)
+        height = max(self.tree.sizeHintForRow(0), 14) * rows + 4
+        self.tree.setFixedHeight(height + self.tree.header().sizeHint().height())
 
     def _item(self, name: str, places: list[Place], statuses: dict[int, str]) -> QTreeWidgetItem:
         decided = {statuses[id(place)] for place in places}

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QSpinBox,
 )
 
+from immunescape.errors import ImmunescapeError
 from immunescape.io.reviews import Answer, append_answer, read_answers
 from immunescape.napari.contrast import slide_limits
 from immunescape.napari.panels._review_blindfold import Blindfold
@@ -50,6 +51,7 @@ class ReviewPanel(StepWidget):
         self._blindfold: Blindfold | None = None
         self._limits: dict[str, tuple[float, float]] = {}
         self._asked: Any = None
+        self._unreadable = ""  # what was told of a table of answers that cannot be read
         self._drawn = pd.DataFrame()
         self._sizes = 0, 0
         super().__init__(session, parent)
@@ -141,8 +143,12 @@ class ReviewPanel(StepWidget):
         gates = {m: self._gate(m) for m in markers_called(finished.cells)}
         try:
             self.results.setText(results_html(self._answers(), finished.cells, gates))
-        except Exception as error:
-            tell_error(error)
+            self._unreadable = ""
+        except ImmunescapeError as error:
+            self.results.setText("")
+            if str(error) != self._unreadable:  # the panel comes to the front often
+                self._unreadable = str(error)
+                tell_error(error)
         self._tell_counts()
 
     def _answers(self) -> pd.DataFrame:
@@ -190,8 +196,9 @@ class ReviewPanel(StepWidget):
             return
         try:
             left = len(self.left())
-        except Exception as error:
-            tell_error(error)
+        except ImmunescapeError as error:
+            self.counts.setText(str(error))
+            self.start_button.setEnabled(False)
             return
         self.counts.setText(
             f"On the slide {self._sizes[0]:,} cells are called positive, {self._sizes[1]:,} "

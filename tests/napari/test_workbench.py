@@ -2,6 +2,7 @@
 
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QScrollArea
 
 from immunescape.napari.workbench import STEPS, workbench_of
 from tests.napari.small import write_small
@@ -23,6 +24,18 @@ def test_every_step_is_there_and_waits(make_napari_viewer, qtbot):
     bench.close_work()
     viewer.close()
     qtbot.wait(50)
+
+
+def test_no_panel_is_wider_than_the_dock(open_step, qtbot):
+    """What a scrolled panel asks for beyond its dock would be cut off at the right."""
+    bench = workbench_of(open_step("slide").session.viewer)
+    for key in STEPS:
+        panel = bench.show_step(key)
+        qtbot.waitUntil(panel.content.isEnabled)
+        area = next(a for a in panel.findChildren(QScrollArea) if a.widget() is panel.content)
+        qtbot.waitUntil(lambda area=area: area.viewport().width() > 300)
+        room = bench.minimumWidth() - (bench.width() - area.viewport().width())
+        assert panel.content.minimumSizeHint().width() <= room, key
 
 
 @pytest.mark.parametrize("by", ["viewer", "workbench"])

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent, QShowEvent
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
-__all__ = ["WrappedText", "listed"]
+__all__ = ["ElidedText", "WrappedText", "listed"]
 
 
 class WrappedText(QLabel):
@@ -48,6 +48,38 @@ class WrappedText(QLabel):
         height = self.heightForWidth(self.width()) if self.text() else 0
         if height >= 0 and height != self.height():
             self.setFixedHeight(height)
+
+
+class ElidedText(QLabel):
+    """One line that gives up its middle where there is no room for all of it.
+
+    All of it stands in the tooltip, unless another is set. It asks for no width of its own, so
+    that a long name never pushes the rest of a panel out of sight.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__()
+        self._whole = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setText(text)
+
+    def setText(self, text: str | None) -> None:
+        """Say something else."""
+        self._whole = text or ""
+        self.setToolTip(self._whole)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Say as much as there is room for now."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        elided = self.fontMetrics().elidedText(
+            self._whole, Qt.TextElideMode.ElideMiddle, max(self.width() - 2, 0)
+        )
+        if elided != self.text():
+            super().setText(elided)
 
 
 def listed(mark: str, texts: Iterable[str]) -> str:

@@ -9,13 +9,13 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPushButton,
     QSizePolicy,
     QWidget,
 )
 
+from immunescape.napari.text import ElidedText
 from immunescape.params import help_texts
 from immunescape.study import SlideOptions
 
@@ -106,7 +106,7 @@ class ReadForm(QWidget):
         line.setPlaceholderText("not given")
         line.editingFinished.connect(self._tell_site)
         form.addRow("Site", self.site)
-        self.out = QLabel()
+        self.out = ElidedText()
         choose = QPushButton("Choose …")
         choose.setToolTip("Folder for the results; what was drawn and set moves along.")
         choose.clicked.connect(self.folder_wanted)

@@ -73,7 +73,7 @@ class PanelTable(QTableWidget):
         header = self.horizontalHeader()
         assert header is not None
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((1, 80), (2, 92), (3, 92)):
+        for column, width in ((1, 78), (2, 86), (3, 92)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             self.setColumnWidth(column, width)
         rows = self.verticalHeader()

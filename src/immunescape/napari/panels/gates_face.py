@@ -98,18 +98,19 @@ class GatesFace(QWidget):
 
     def _make_threshold(self) -> QHBoxLayout:
         row = QHBoxLayout()
+        row.setSpacing(4)
         self.spin = QDoubleSpinBox()
         self.spin.setKeyboardTracking(False)
         self.spin.setRange(-_FARTHEST, _FARTHEST)
         self.spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-        self.spin.setMinimumWidth(84)
+        self.spin.setMinimumWidth(72)
         self.spin.setToolTip("Cells above this intensity are positive; cells at it are not.")
         self.spin.valueChanged.connect(self.typed.emit)
         self.status = QLabel()
         self.undo_button = _button("↶", "")
         self.redo_button = _button("↷", "")
         for button in (self.undo_button, self.redo_button):
-            button.setFixedWidth(32)
+            button.setFixedWidth(28)
         row.addWidget(QLabel("Positive above"))
         row.addWidget(self.spin)
         row.addWidget(QLabel("(intensity)"))

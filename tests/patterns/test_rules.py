@@ -210,6 +210,24 @@ def test_thresholds_that_would_let_two_patterns_hold_are_refused() -> None:
         PatternParams(absent_share=0.6)
 
 
+def test_each_threshold_is_halved_and_doubled_within_its_range() -> None:
+    moved: dict[str, list[float]] = {}
+    for name, value, params in PatternParams().others():
+        assert getattr(params, name) == value
+        moved.setdefault(name, []).append(round(value, 9))
+    assert moved == {
+        "few_per_mm2": [50, 200],  # 200 is also the most that many_per_mm2 allows
+        "many_per_mm2": [100, 400],
+        "excluded_ratio": [1, 4],
+        "rise_odds_ratio": [1, 3],  # an odds ratio below 1 is no rise
+        "flat_odds_ratio": [2, 8],
+        "max_p": [0.025, 0.1],
+        "absent_share": [0.1, 0.4],
+        "constitutive_share": [0.25, 0.75],  # half the way to 1
+    }
+    assert PatternParams(few_per_mm2=200) in [p for _, _, p in PatternParams().others()]
+
+
 def test_thresholds_are_parameters() -> None:
     numbers = {**EXCLUDED, "ratio": (4, 2.5, 6), **NEITHER}
     assert "t_cells_excluded" in read(numbers)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,3 +161,20 @@ def test_two_fields_summed_agree_with_their_cells_counted_together():
     density = of(table, metric="cd8_density", region="centre")
     inside = (cells["phenotype"] == "cd8_t") & (cells["region"] == "centre")
     assert density["value"] == pytest.approx(inside.sum() / 0.8)
+
+
+def test_tables_read_again_from_their_files_give_the_same(tmp_path):
+    from immunescape.io.tables import write_csv
+
+    made = [result(analysed(seed)[0], name) for seed, name in ((1, "a"), (2, "b"))]
+    read = []
+    for one in made:
+        tables = {}
+        for name, table in one.tables.items():
+            path = tmp_path / f"{one.sample.sample_id}_{name}.csv"
+            write_csv(path, table)
+            tables[name] = pd.read_csv(path)
+        read.append(replace(one, tables=tables))
+    first, second = specimen_table(made), specimen_table(read)
+    pd.testing.assert_frame_equal(first, second, rtol=1e-6)
+    assert first["evaluable"].any() and not first["evaluable"].all()

@@ -115,9 +115,9 @@ def open_figures(folder: Path, quick: bool) -> Iterator[Figure]:
             ours = sum(span.seconds for span in watch.spans)
             work = worked + sum(span.worked for span in watch.spans)
             told = f"{pixels} x {pixels} x {len(CHANNELS)}; read {reading:.3f} s"
-            named = "open a slide" if time_ else "open the first slide of a window"
+            named = "open a slide" if time_ else "open the first slide"
             yield Figure(f"{named}: our own work", reading + ours, work, OPEN_S, told)
-            yield Figure(f"  {named}: until its picture, napari included", shown, process)
+            yield Figure(f"  {named}: its picture, napari included", shown, process)
             viewer.layers.clear()
             until(lambda: session.slide is None)
     close(bench)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from immunescape.cohort.attempt import BY_SLIDE
 from immunescape.cohort.collect import read_result
+from immunescape.cohort.plan import SLIDES
 from immunescape.errors import OutputError
 from immunescape.io.output import atomic_path
 from immunescape.report.figures import save_figures
@@ -129,6 +129,7 @@ def _kept(out: Path, plan: Mapping[str, Any]) -> _Kept:
         samples = [_sample(row) for row in plan["samples"]]
         lesions = pd.DataFrame(plan["lesions"], columns=["patient", "lesion", "day", "area_mm2"])
         tables = {name: _read(out / f"{name}.csv") for name in TABLES}
+        done = _read(out / "cohort.csv").groupby("sample_id")["gates"].agg(set)
     except FileNotFoundError as error:
         raise OutputError(
             f"{out.name} holds no finished cohort: {Path(str(error.filename)).name} is absent; "
@@ -138,7 +139,16 @@ def _kept(out: Path, plan: Mapping[str, Any]) -> _Kept:
         raise OutputError(
             f"the tables of {out.name} cannot be read; run the cohort again, finished slides stay"
         ) from error
-    results = [r for sample in samples for r in _results(sample, out / "slides")]
+    # a folder may hold a result that was not finished, or failed when it was made again
+    results = [
+        r
+        for sample in samples
+        if sample.sample_id in done.index
+        for r in read_result(
+            sample, out / SLIDES / sample.sample_id,
+            by_slide="shared" not in done[sample.sample_id],
+        )
+    ]  # fmt: skip
     return _Kept(samples, results, tables, lesions, next(iter(plan.get("group_by", ())), ""))
 
 
@@ -147,14 +157,6 @@ def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(
         path, dtype=dict.fromkeys(_NAMES, "str"), keep_default_na=False, na_values=[""]
     )
-
-
-def _results(sample: Sample, slides: Path) -> list[SampleResult]:
-    """Return what a sample's folder holds: nothing where it was not analysed."""
-    folder = slides / sample.sample_id
-    if not (folder / "provenance.json").is_file():
-        return []
-    return read_result(sample, folder, by_slide=not (folder / BY_SLIDE).is_dir())
 
 
 def _sample(row: Mapping[str, Any]) -> Sample:

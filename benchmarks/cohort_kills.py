@@ -1,4 +1,4 @@
-"""Cohorts that are killed, spread over workers and shards: are their tables those of one quiet run?
+"""Kill cohorts, spread them over workers and shards, and compare their tables with a quiet run.
 
     python benchmarks/cohort_kills.py --kills 20
 
@@ -60,7 +60,7 @@ def differing(out: Path, expected: dict[str, bytes]) -> list[str]:
 
 @contextmanager
 def scheduler() -> Iterator[str]:
-    """A Dask scheduler with two workers, as an administrator would have started them."""
+    """Start a Dask scheduler with two workers, as an administrator would."""
     from distributed import LocalCluster
 
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)

@@ -120,7 +120,7 @@ def _labels(record: Any, study: Study, references: list[str]) -> str:
 def _measurement(study: Study) -> str:
     return (
         f"Membrane markers were read on a rim {study.measure.membrane_width_um:g} µm wide, "
-        f"each by the statistic that the table of gates names."
+        "by the statistic that stands with each gate."
     )
 
 
@@ -130,14 +130,46 @@ def _gating(told: Told) -> str:
         parent = "" if row["parent"] == "all" else f"@{row['parent']}"
         name = marker_title(str(row["marker"]) + parent)
         if pd.isna(row["threshold"]):
-            parts.append(f"{name} {row['source']}")
+            parts.append(f"{name} {_origin(str(row['source']))}")
             continue
         ends = ""
         if pd.notna(row["gate_low"]) and pd.notna(row["gate_high"]):
             ends = f", range {row['gate_low']:.4g} to {row['gate_high']:.4g}"
-        how = f"{row['method']} on {row['source']}" if row["method"] != row["source"] else "fixed"
-        parts.append(f"{name} > {row['threshold']:.4g} ({how}{ends})")
+        how = _METHODS.get(str(row["method"]), str(row["method"]))
+        statistic = str(row["statistic"]).replace("_", " ")
+        origin = _origin(str(row["source"]))
+        parts.append(f"{name} {statistic} > {row['threshold']:.4g} ({how}, {origin}{ends})")
     return f"Gates: {'; '.join(parts)}." if parts else "No gate was used."
+
+
+_METHODS = {
+    "gmm": "Gaussian mixture on log intensity",
+    "otsu": "Otsu's threshold",
+    "tail": "tail above the negative mode",
+    "fixed": "set",
+    "imported": "imported",
+}
+_ORIGINS = {
+    "fixed": "in the study",
+    "file": "in a table of gates",
+    "imported": "calls made elsewhere",
+    "missing": "missing",
+}
+_OF = {"slide": "this slide", "patient": "the patient's slides", "batch": "the batch's slides"}
+
+
+def _origin(source: str) -> str:
+    """Return in words where a threshold comes from.
+
+    Examples
+    --------
+    >>> _origin("patient:non_tumour"), _origin("slide:all"), _origin("fixed")
+    ("non-tumour cells of the patient's slides", 'all cells of this slide', 'in the study')
+    """
+    where, _, cells = source.partition(":")
+    if not cells:
+        return _ORIGINS.get(source, source)
+    return f"{cells.replace('_', '-')} cells of {_OF.get(where, where)}"
 
 
 def _phenotypes(study: Study) -> str:

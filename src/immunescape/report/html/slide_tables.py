@@ -47,7 +47,7 @@ _MOST_PIECES = 3
 _MOST_LETTERS = 240
 _MOST_RULE = 300
 _MOST_FACT = 90
-_STOP = "_not_evaluable"
+_NO_PATTERN = ("_not_evaluable", "_unnamed")
 _FIGURES = (
     ("cells", "cells", "{:.0f}"),
     ("cells_per_mm2", "cells per mm² of tissue", "{:.0f}"),
@@ -140,7 +140,7 @@ def readings(told: Told) -> tuple[Reading, ...]:
             reason=_text(row["reason"]),
         )
         for row in table[table["level"] == "slide"].to_dict("records")
-        if not (str(row["pattern"]).endswith(_STOP) and row["holds"] is False)
+        if row["holds"] is not False or not str(row["pattern"]).endswith(_NO_PATTERN)
     )
 
 

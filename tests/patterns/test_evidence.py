@@ -9,6 +9,7 @@ from immunescape.results import PATTERNS_COLUMNS
 from tests.patterns.drawn import (
     ABSENT,
     BETWEEN,
+    CONSTITUTIVE,
     EXCLUDED,
     INFILTRATED,
     NEITHER,
@@ -46,6 +47,20 @@ def test_a_clause_that_fails_stands_against_with_its_number() -> None:
     assert "CD8 margin / centre 3 (95 % interval 1.4 to 6;" in row["evidence_against"]
     assert "not shown to be above 2" in row["evidence_against"]
     assert "CD8 in the margin 600 per mm²" in row["evidence_for"]
+
+
+def test_a_rise_stands_against_constitutive_pdl1() -> None:
+    numbers = {**BETWEEN, **CONSTITUTIVE}
+    flat = line(pattern_table([result(numbers)]), "pdl1_constitutive")
+    assert (
+        "tumour cells 1.2 (95 % interval 0.8 to 1.8; 40 cells touching, 200 not), not above 1.5"
+        in (flat["evidence_for"])
+    )
+    risen = line(pattern_table([result({**numbers, "odds": (3, 2, 3.9)})]), "pdl1_constitutive")
+    assert (
+        "(95 % interval 2 to 3.9; 40 cells touching, 200 not), above 1.5"
+        in (risen["evidence_against"])
+    )
 
 
 def test_the_rule_is_printed_with_its_thresholds() -> None:

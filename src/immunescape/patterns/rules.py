@@ -69,10 +69,11 @@ class Clause:
             return f"{number.words}: p = {number.p_value:.3f}, {at_most} {limit:g}"
         if number.reason:
             return number.text()
-        held = self.holds(numbers, params)
         shown = _limit(number, limit)
-        side = {"above": "above", "below": "below", "at most": "not above"}[self.side]
-        return f"{number.text()}, {side if held else f'not shown to be {side}'} {shown}"
+        if self.side == "at most":
+            return f"{number.text()}, {'not ' if self.holds(numbers, params) else ''}above {shown}"
+        doubt = "" if self.holds(numbers, params) else "not shown to be "
+        return f"{number.text()}, {doubt}{self.side} {shown}"
 
 
 def _limit(number: Number, limit: float) -> str:

@@ -180,6 +180,22 @@ def test_a_patient_whose_group_changes_is_a_group_of_its_own():
     assert "one patient in a group" in versus["reason"] and math.isnan(versus["p_value"])
 
 
+def test_many_groups_are_not_compared_each_with_each():
+    def aged(ages):
+        return [
+            slide(f"P{age}", t, cd8(n, 1.0), carried={"age": str(age)})
+            for age in ages
+            for t, n in (("baseline", 50), ("relapse", 40 + age))
+        ]
+
+    few = comparison_table(aged(range(40, 46)), group_by="age")
+    assert len(few) == 1 + 6 + 15 and not few["flags"].any()
+    many = comparison_table(aged(range(40, 47)), group_by="age")
+    assert len(many) == 1 + 7
+    flags = many[many["group"] != ""]["flags"]
+    assert set(flags) == {"7 groups: their differences are not listed"}
+
+
 def test_a_column_that_no_slide_has_is_refused():
     with pytest.raises(ParameterError, match=r"no slide has a column 'jak2' .* batch, .*jak1"):
         comparison_table(grouped()[0], group_by="jak2")

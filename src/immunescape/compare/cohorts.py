@@ -46,6 +46,8 @@ MAIN_FAMILY = (
 
 _LEFT_OUT = ("area", "sox10_cd8_conflict_count", "s100_only_count")
 """Metrics that say how much was looked at, or how well; not what the tumour does."""
+_MOST_GROUPS = 6
+"""Groups up to which each is compared with each other one."""
 _ALONE = "no test is possible with one patient"
 
 
@@ -80,7 +82,8 @@ def comparison_table(
         ``further``.
 
         With a group ``b vs a`` the effect is the mean change of b less that of a, and p comes from
-        giving the patients other groups. Where tumours drawn and derived, sites, or batches are
+        giving the patients other groups; with more than six groups such rows are left out, which
+        is flagged. Where tumours drawn and derived, sites, or batches are
         mixed the rows are flagged, and each of them alone is a ``subset`` with the numbers of the
         main family. One patient has an effect, no interval over patients and no test.
 
@@ -100,11 +103,13 @@ def comparison_table(
         for gates in sorted({specimen.gates for specimen in specimens}):
             patients = people_of(specimens, steps, start, end, gates)
             groups = groups_of(patients, group_by) if group_by else {}
-            asked = _Asked(start, end, gates, group_by, params, moved)
+            many = len(groups) > _MOST_GROUPS
+            told = (f"{len(groups)} groups: their differences are not listed",) if many else ()
+            asked = _Asked(start, end, gates, group_by, params, moved, told)
             for group, members in {"": patients, **groups}.items():
                 for subset, some in subsets_of(members):
                     rows += _corrected(list(asked.changes(group, subset, some)))
-            for a, b in combinations(groups, 2):
+            for a, b in () if many else combinations(groups, 2):
                 rows += _corrected(list(asked.between((a, b), groups[a], groups[b])))
     return pd.DataFrame(rows, columns=list(COMPARISONS_COLUMNS))
 
@@ -119,12 +124,13 @@ class _Asked:
     group_column: str
     params: CompareParams
     moved: Mapping[tuple[tuple[str, str, str, str], Key], tuple[str, ...]]
+    told: tuple[str, ...]
 
     def changes(
         self, group: str, subset: str, patients: Sequence[Patient]
     ) -> Iterator[dict[str, Any]]:
         """Yield the change of every number over some patients."""
-        mixed = mixed_flags(patients)
+        mixed = (*mixed_flags(patients), *(self.told if group else ()))
         for key in _keys(patients):
             if subset != "all" and key not in MAIN_FAMILY:
                 continue

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from immunescape.errors import ImmunescapeError, OutputError
 from immunescape.io.slides import open_slide
 from immunescape.io.write_ome_tiff import write_ome_tiff
@@ -58,7 +60,7 @@ def read_pictures(folder: Path, record: Mapping[str, Mapping[str, Any]]) -> dict
         try:
             slide = open_slide(path)
             found[name] = Picture(
-                pixels=slide.levels[0].compute(),
+                pixels=np.asarray(slide.arrays[0][:, :, :]),
                 channels=slide.channels,
                 pixel_size_um=slide.pixel_size_um,
                 x_um=float(told["x_um"]),

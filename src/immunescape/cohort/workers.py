@@ -122,7 +122,10 @@ def worker_processes(count: int = 1, scheduler: str = "") -> Iterator[Workers]:
         If the scheduler does not answer, or has no worker.
     """
     if count == 1 and not scheduler:
-        yield Here()
+        with _environment_kept():
+            for name in THREAD_SETTINGS:
+                os.environ.setdefault(name, str(allotted_threads()))
+            yield Here()
         return
     import dask
     from distributed import Client, LocalCluster

@@ -31,8 +31,8 @@ from immunescape.study import Study, read_study
 FILES = {
     "study.toml", "edits.csv", "cells.parquet", "labels.zarr", "regions.geojson", "regions.csv",
     "bands.csv", "contacts.csv", "summary.csv", "sensitivity.csv", "quality.csv", "gates.csv",
-    "segmentation.csv", "segmentation.html", "report.html", "pictures", "provenance.json",
-    "blocks.csv",
+    "segmentation.csv", "segmentation.html", "report.html", "report.xlsx", "pictures",
+    "provenance.json", "blocks.csv",
 }  # fmt: skip
 COLUMNS = {
     "regions": "region, phenotype, pdl1, count, area_mm2, density_per_mm2, ci_low, ci_high, "

@@ -11,6 +11,7 @@ from immunescape.io.output import atomic_path
 from immunescape.report.figures import save_figures, slide_sketches
 from immunescape.report.html.slide import slide_report
 from immunescape.report.told import load_told, result_folders
+from immunescape.report.workbook import write_slide_workbook
 
 __all__ = ["report"]
 
@@ -46,10 +47,11 @@ def report(
         told = load_told(folder)
         with atomic_path(folder / "report.html") as beside:
             beside.write_text(slide_report(told), encoding="utf-8")
+        write_slide_workbook(folder, told.result.name, told.result.tables)
         if figures is not None:
             save_figures(slide_sketches(told), figures, f"{folder.name}-")
         if not quiet:
-            print(f"{folder.name}: report.html")
+            print(f"{folder.name}: report.html, report.xlsx")
     if cohort:
         written = report_again(out)
         if figures is not None:

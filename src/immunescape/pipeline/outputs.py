@@ -11,6 +11,7 @@ from immunescape.io.pictures import PICTURES, write_picture
 from immunescape.io.tables import write_cells, write_csv
 from immunescape.pipeline.given import CORRECTIONS, GivenEdits
 from immunescape.pipeline.inspection import PAGE
+from immunescape.report.workbook import write_slide_workbook
 from immunescape.results import SlideResult
 from immunescape.study import Study, write_study
 
@@ -19,6 +20,8 @@ __all__ = ["OUTPUT_NAMES", "REPORT", "STORE", "update_outputs", "write_outputs"]
 STORE = "labels.zarr"
 REPORT = "report.html"
 """Name of the page that tells of the result."""
+WORKBOOK = "report.xlsx"
+"""Name of the workbook of its tables; it comes with the page."""
 
 _TABLES = (
     "regions", "bands", "contacts", "blocks", "summary", "sensitivity", "quality", "segmentation",
@@ -28,7 +31,7 @@ _TABLES = (
 OUTPUT_NAMES = frozenset(
     (
         "study.toml", CORRECTIONS, "cells.parquet", "cells.csv", STORE, "sweep.csv",
-        "regions.geojson", "provenance.json", PAGE, REPORT, PICTURES,
+        "regions.geojson", "provenance.json", PAGE, REPORT, WORKBOOK, PICTURES,
         *(f"{name}.csv" for name in _TABLES),
     )
 )  # fmt: skip
@@ -60,6 +63,8 @@ def write_outputs(
         write_csv(folder / f"{name}.csv", result.tables[name])
     if "sweep" in result.tables:
         write_csv(folder / "sweep.csv", result.tables["sweep"])
+    if REPORT in result.pages:
+        write_slide_workbook(folder, result.name, result.tables)
     for name, text in result.pages.items():
         with atomic_path(folder / name) as beside:
             beside.write_text(text, encoding="utf-8")

@@ -28,7 +28,6 @@ _SLIDE_TABLES = (
     ("Summary", "summary", "Every number of the slide, for every region and rule of contact."),
     ("Regions", "regions", "Counts, areas and densities by region."),
     ("Bands", "bands", "Counts and densities by distance to the margin."),
-    ("Contacts", "contacts", "Which cells touch which."),
     ("Gates", "gates", "Above which value a cell is positive, and how that was found."),
     ("Sensitivity", "sensitivity", "The headline with the slide judged in other ways."),
     ("Quality", "quality", "Tissue that is folded, blurred or pigmented, and what lies in it."),

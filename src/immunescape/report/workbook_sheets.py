@@ -2,12 +2,14 @@
 
 import math
 import re
+import textwrap
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,6 +30,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 _STAMP = b"1980-01-01T00:00:00Z"
 _STAMPED = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*(<)")
 _LOOKED_AT = 300
+_LINE_PT = 15.0
 _NARROW, _WIDE = 7.0, 60.0
 
 _BY_UNIT = {
@@ -163,11 +166,11 @@ def write_workbook(path: Path, sheets: Iterable[Sheet], *, title: str) -> None:
 
 
 def _fill(target: "WriteOnlyWorksheet", sheet: Sheet) -> None:
-    from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
 
-    for i, width in enumerate(_widths(sheet), start=1):
+    widths = _widths(sheet)
+    for i, width in enumerate(widths, start=1):
         target.column_dimensions[get_column_letter(i)].width = width
     target.freeze_panes = f"{get_column_letter(sheet.still + 1)}2"
     target.page_setup.orientation = "landscape"
@@ -178,23 +181,40 @@ def _fill(target: "WriteOnlyWorksheet", sheet: Sheet) -> None:
     if sheet.filters and sheet.rows:
         last = min(len(sheet.rows) + 1, MOST_ROWS)
         target.auto_filter.ref = f"A1:{get_column_letter(len(sheet.headers))}{last}"
+    cells = _Cells(target)
     heads = []
     for header in sheet.headers:
-        cell = _cell(WriteOnlyCell(target), header, "")
-        cell.font = Font(bold=True)
+        cell = cells.of(header, "")
+        cell.font = Font(name="Calibri", size=11, bold=True)
         cell.fill = PatternFill("solid", fgColor="E3E8EE")
         cell.alignment = Alignment(vertical="top", wrap_text=True)
         heads.append(cell)
+    target.row_dimensions[1].height = _high(sheet.headers, range(len(heads)), widths)
     target.append(heads)
-    top, wrap = Alignment(vertical="top"), Alignment(vertical="top", wrap_text=True)
-    for row in _that_fit(sheet):
-        cells = []
-        for i, value in enumerate(row):
-            cell = _cell(WriteOnlyCell(target), value, sheet.formats.get(i, ""))
-            if sheet.wrapped:
-                cell.alignment = wrap if i in sheet.wrapped else top
-            cells.append(cell)
-        target.append(cells)
+    for number, row in enumerate(_that_fit(sheet), start=2):
+        if sheet.wrapped:
+            target.row_dimensions[number].height = _high(row, sheet.wrapped, widths)
+        target.append(
+            [
+                cells.of(value, sheet.formats.get(i, ""), _alignment(i, sheet))
+                for i, value in enumerate(row)
+            ]
+        )
+
+
+def _alignment(place: int, sheet: Sheet) -> Literal["", "top", "wrapped"]:
+    if not sheet.wrapped:
+        return ""
+    return "wrapped" if place in sheet.wrapped else "top"
+
+
+def _high(row: Sequence[Any], places: Iterable[int], widths: Sequence[float]) -> float:
+    """Return how high a row is whose text breaks into lines; not every program measures it."""
+    lines = 1
+    for i in places:
+        if i < len(row) and isinstance(row[i], str):
+            lines = max(lines, len(textwrap.wrap(row[i], max(int(widths[i] * 0.95), 4))))
+    return _LINE_PT * lines
 
 
 def _that_fit(sheet: Sheet) -> Iterable[Sequence[Any]]:
@@ -213,22 +233,49 @@ def _fit_to_page() -> Any:
     return PageSetupProperties(fitToPage=True)
 
 
-def _cell(cell: Any, value: Any, form: str) -> Any:
-    """Give a cell its value: a number, a truth or text that is never more than text."""
-    if isinstance(value, Formatted):
-        value, form = value.value, value.form
-    value = _plain(value)
-    if isinstance(value, str):
-        text = _text(value)
-        if text:
-            cell.value = text
+class _Cells:
+    """Makes the cells of a sheet: numbers, truth, and text that is never more than text.
+
+    How a cell looks is worked out once for all that look alike.
+    """
+
+    def __init__(self, sheet: "WriteOnlyWorksheet") -> None:
+        self._sheet = sheet
+        self._looks: dict[tuple[str, str, bool], Any] = {}
+
+    def of(self, value: Any, form: str, alignment: str = "") -> Any:
+        """Return the cell of a value."""
+        from openpyxl.cell import WriteOnlyCell
+
+        if isinstance(value, Formatted):
+            value, form = value.value, value.form
+        value = _plain(value)
+        runs = False
+        if isinstance(value, str):
+            value, form = _text(value) or None, ""
+            runs = value is not None and value.lstrip(" ").startswith(_RUNS)
+        elif value is None or isinstance(value, bool):
+            form = ""
+        cell: Any = WriteOnlyCell(self._sheet, value)
+        if isinstance(value, str):
             cell.data_type = "s"
-            cell.quotePrefix = text.lstrip(" ").startswith(_RUNS)
-    elif value is not None:
-        cell.value = value
-        if form and not isinstance(value, bool):
-            cell.number_format = form
-    return cell
+        if form or alignment or runs:
+            self._dress(cell, form, alignment, runs)
+        return cell
+
+    def _dress(self, cell: Any, form: str, alignment: str, runs: bool) -> None:
+        from openpyxl.styles import Alignment
+
+        look = self._looks.get((form, alignment, runs))
+        if look is None:
+            if form:
+                cell.number_format = form
+            if alignment:
+                cell.alignment = Alignment(vertical="top", wrap_text=alignment == "wrapped")
+            cell.quotePrefix = runs
+            self._looks[form, alignment, runs] = copy(cell._style)
+        else:
+            cell._style = copy(look)
 
 
 def _plain(value: Any) -> str | int | float | bool | None:

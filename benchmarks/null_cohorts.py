@@ -316,7 +316,7 @@ def main() -> int:
     ):
         if number.startswith("CD8") and "/" not in number:
             print(f"{world:<44}{number:<22}{share(mine['p'] <= LEVEL):<24}{share(mine['held'])}")
-    print(f"\nmixed model, {WORLDS[1].name}: Wald interval holds 0")
+    print(f"\nmixed model, {WORLDS[1].name}: its interval holds 0")
     for number, mine in mixed.groupby("number", sort=False):
         print(f"{number:<22}{share(mine['mixed'].astype(bool))}")
     print("\none patient's interval, within slide only, holds the difference of the specimens")

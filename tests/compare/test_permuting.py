@@ -144,10 +144,20 @@ def test_the_mixed_model_is_that_of_statsmodels():
     found = fit_mixed(y, later, who)
     frame = pd.DataFrame({"y": y, "later": np.asarray(later, float), "who": who})
     direct = mixedlm("y ~ later", frame, groups="who").fit()
-    low, high = direct.conf_int().loc["later"]
     assert found.effect == pytest.approx(direct.params["later"], abs=1e-3)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=2e-3)
-    assert found.note == "Wald interval, 20 specimens of 9 patients"
+    half = direct.bse["later"] * stats.t.ppf(0.975, 20 - 9 - 1)
+    assert found.high - found.effect == pytest.approx(half, rel=2e-3)
+    assert found.effect - found.low == pytest.approx(half, rel=2e-3)
+    assert found.note == "t interval of 10 degrees of freedom, 20 specimens of 9 patients"
+
+
+def test_a_mixed_model_of_one_pair_a_patient_is_the_paired_t():
+    who = [f"P{i}" for i in range(8)]
+    before = RNG.normal(0, 3, 8)
+    after = before + RNG.normal(0.5, 0.4, 8)
+    found = fit_mixed([*before, *after], [False] * 8 + [True] * 8, who * 2)
+    paired = stats.ttest_rel(after, before).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((paired.low, paired.high), rel=1e-3)
 
 
 @pytest.mark.parametrize(

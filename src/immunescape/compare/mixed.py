@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+from scipy import stats
 
 __all__ = ["NOT_FITTED", "Mixed", "fit_mixed"]
 
@@ -41,8 +42,9 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
     Returns
     -------
     Mixed
-        Later minus earlier with Wald's 95 % interval, by normal quantiles: too narrow for few
-        patients, beside which the note's numbers stand. NaN, and the note says why, where the
+        Later minus earlier with its 95 % interval: the standard error times Student's t of as
+        many degrees of freedom as there are specimens less patients less 1, which for one
+        specimen at each timepoint is that of the paired t. NaN, and the note says why, where the
         model cannot be fitted.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM
@@ -62,6 +64,7 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
     left = y - whole @ np.linalg.lstsq(whole, y)[0]
     if float(left.std()) < 1e-9 * spread:
         return _none(f"no mixed model: {of} leave nothing over that is chance")
+    freedom = len(y) - people - 1
     # Numbers about 1 are what optimisers are made for.
     design = np.column_stack([np.ones_like(x), x])
     try:
@@ -70,16 +73,16 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
             model = MixedLM((y - y.mean()) / spread, design, groups=np.asarray(patients))
             fit = model.fit(method=_OPTIMISER)
             effect = float(fit.params[1]) * spread
-            low, high = (float(end) * spread for end in fit.conf_int()[1])
+            half = float(fit.bse[1]) * spread * float(stats.t.ppf(0.975, freedom))
             between = float(np.asarray(fit.cov_re).reshape(-1)[0])
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return _none(f"no mixed model: {type(error).__name__} while fitting {of}")
-    if not fit.converged or not np.isfinite([effect, low, high]).all():
+    if not fit.converged or not np.isfinite([effect, half]).all():
         return _none(f"no mixed model: the fit to {of} does not converge")
-    notes = [f"Wald interval, {of}"]
+    notes = [f"t interval of {freedom} degrees of freedom, {of}"]
     if between < 1e-6 or any("boundary" in str(one.message) for one in heard):
         notes.append("patients are found to differ by no more than chance")
-    return Mixed(effect, low, high, "; ".join(notes))
+    return Mixed(effect, effect - half, effect + half, "; ".join(notes))
 
 
 def _none(note: str) -> Mixed:

@@ -402,3 +402,44 @@ def test_the_pictures_hold_nothing_of_a_person(small_run):
         with tifffile.TiffFile(path) as tif:
             told = str(tif.pages.first.tags) + (tif.ome_metadata or "")
         assert not re.search(r"DateTime|Artist|HostComputer|/tmp|AcquisitionDate", told)
+
+
+# What makes it adequate
+
+
+def checks(told, about):
+    from immunescape.report.judgement import adequacy
+
+    (found,) = [check for check in adequacy(told) if about in check.text]
+    return found
+
+
+def test_a_stain_without_control_cells_is_a_doubt(small_run):
+    told = load_told(small_run[0])
+    cells = told.result.cells
+    other = cells["phenotype"].isin(["cd8_t", "other"]) & (cells["region"] != "excluded")
+    pdl1 = int((other & cells["pdl1_positive"].fillna(False)).sum())
+    cd8 = int(((cells["phenotype"] == "cd8_t") & (cells["region"] != "excluded")).sum())
+    shown = f"stain control: {pdl1} PD-L1-positive non-tumour cells and {cd8} CD8 T cells"
+    assert min(pdl1, cd8) >= 20
+    assert checks(told, "stain control") == checks(told, shown)
+    assert checks(told, shown).state == "good"
+    regions = told.result.tables["regions"].copy()
+    regions.loc[regions["pdl1"] == "positive", "count"] = 0
+    bare = replace(told, result=replace(told.result, tables={**told.tables, "regions": regions}))
+    assert checks(bare, "stain control").state == "doubt"
+    assert "20 of each needed" in checks(bare, "stain control").text
+
+
+def test_gates_and_reviewers_are_named(small_run):
+    told = load_told(small_run[0])
+    assert checks(told, "gates that nobody confirmed").state == "doubt"
+    assert checks(told, "reviewed by A. Reader").state == "good"
+    assert checks(told, "tumour region imported").state == "good"
+    gates = told.result.tables["gates"].assign(confirmed=True)
+    summary = told.result.tables["summary"].assign(reviewed_by=np.nan, tumour_source="derived")
+    tables = {**told.tables, "gates": gates, "summary": summary}
+    other = replace(told, result=replace(told.result, tables=tables))
+    assert checks(other, "gates set or confirmed").state == "good"
+    assert checks(other, "nobody is named").state == "doubt"
+    assert checks(other, "tumour region derived").state == "doubt"

@@ -120,24 +120,23 @@ def _margin(told: Told) -> Check:
 
 
 def _control(told: Told) -> Check:
-    """Tell whether the stains are shown to have worked; the headline itself says so."""
-    reason = str(told.row(HEADLINE, "tumour")["reason"])
-    gates = told.tables["gates"]
-    positive = []
-    for marker, parent, words in (
-        ("pdl1", "non_tumour", "PD-L1-positive non-tumour cells"),
-        ("pdl1", "all", "PD-L1-positive cells"),
-        ("cd8", "all", "CD8-positive cells"),
-    ):
-        found = gates[(gates["marker"] == marker) & (gates["parent"] == parent)]
-        if len(found):
-            positive.append(f"{int(found.iloc[0]['positive'])} {words}")
-    text = "stain control: " + (" and ".join(positive) or "no gate for PD-L1 or CD8")
+    """Tell whether the slide, or a control slide, shows that PD-L1 and CD8 were stained."""
+    least = told.study.summary.min_control_cells
+    regions = told.tables["regions"]
+    here = regions[regions["region"] == "tissue"]
+    pdl1 = _counted(here, ("cd8_t", "other"), "positive")
+    cd8 = _counted(here, ("cd8_t",), "any")
+    text = f"stain control: {pdl1} PD-L1-positive non-tumour cells and {cd8} CD8 T cells"
     if any(i.role == "control" for i in told.study.input):
-        text += ", and a control slide"
-    if not positive or "stain failure" in reason or "control" in reason:
-        return Check(state="doubt", text=f"{text}: {reason}" if reason != "nan" else text)
+        return Check(state="good", text=f"{text}, and a control slide")
+    if min(pdl1, cd8) < least:
+        return Check(state="doubt", text=f"{text}, {least} of each needed")
     return Check(state="good", text=text)
+
+
+def _counted(regions: pd.DataFrame, phenotypes: tuple[str, ...], pdl1: str) -> int:
+    mine = regions[regions["phenotype"].isin(phenotypes) & (regions["pdl1"] == pdl1)]
+    return int(mine["count"].fillna(0).sum())
 
 
 def _gates(gates: pd.DataFrame) -> Check:

@@ -1,9 +1,11 @@
 """Mean changes over patients, each with its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from scipy import stats
+import numpy.typing as npt
+from scipy import special
 
 from immunescape.compare.metrics import Bounds
 from immunescape.compare.params import CompareParams
@@ -14,6 +16,8 @@ LEAST_BOOTSTRAPPED = 5
 """Patients from which patients are resampled; fewer say too little of how patients differ."""
 _CONFIDENCE = 0.95
 _ALIKE = "patients changed alike: no interval over patients"
+
+Floats = npt.NDArray[np.float64]
 
 
 def mean_change(
@@ -44,11 +48,7 @@ def mean_change(
     note = ""
     if params.interval == "bootstrap":
         if n >= LEAST_BOOTSTRAPPED:
-            found = stats.bootstrap(
-                (d,), np.mean, n_resamples=params.draws, confidence_level=_CONFIDENCE,
-                method="BCa", rng=np.random.default_rng(params.seed),
-            ).confidence_interval  # fmt: skip
-            return effect, Bounds(float(found.low), float(found.high), "bootstrap of patients"), ""
+            return effect, _resampled((d,), lambda x, axis: x.mean(axis), params), ""
         note = f"{n} patients are too few to resample"
     half = _student(n - 1) * float(d.std(ddof=1)) / np.sqrt(n)
     return effect, Bounds(effect - half, effect + half, "student_t"), note
@@ -82,12 +82,8 @@ def difference_of_means(
     note = ""
     if params.interval == "bootstrap":
         if min(len(a), len(b)) >= LEAST_BOOTSTRAPPED:
-            found = stats.bootstrap(
-                (b, a), lambda x, y, axis: x.mean(axis) - y.mean(axis), n_resamples=params.draws,
-                confidence_level=_CONFIDENCE, method="BCa", vectorized=True,
-                rng=np.random.default_rng(params.seed),
-            ).confidence_interval  # fmt: skip
-            return effect, Bounds(float(found.low), float(found.high), "bootstrap of patients"), ""
+            bounds = _resampled((b, a), lambda x, y, axis: x.mean(axis) - y.mean(axis), params)
+            return effect, bounds, ""
         note = f"groups of {len(b)} and {len(a)} patients are too few to resample"
     freedom = sum(parts) ** 2 / sum(
         part**2 / (len(group) - 1) for part, group in zip(parts, (a, b), strict=True)
@@ -96,5 +92,18 @@ def difference_of_means(
     return effect, Bounds(effect - half, effect + half, "welch_t"), note
 
 
+def _resampled(
+    groups: tuple[Floats, ...], statistic: Callable[..., Any], params: CompareParams
+) -> Bounds:
+    """Return the BCa interval of a statistic when patients are drawn with replacement."""
+    from scipy.stats import bootstrap
+
+    low, high = bootstrap(
+        groups, statistic, n_resamples=params.draws, confidence_level=_CONFIDENCE, method="BCa",
+        vectorized=True, rng=np.random.default_rng(params.seed),
+    ).confidence_interval  # fmt: skip
+    return Bounds(float(low), float(high), "bootstrap of patients")
+
+
 def _student(freedom: float) -> float:
-    return float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom))
+    return float(special.stdtrit(freedom, (1 + _CONFIDENCE) / 2))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 __all__ = ["NOT_FITTED", "Mixed", "fit_mixed"]
 
@@ -73,7 +73,7 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
             model = MixedLM((y - y.mean()) / spread, design, groups=np.asarray(patients))
             fit = model.fit(method=_OPTIMISER)
             effect = float(fit.params[1]) * spread
-            half = float(fit.bse[1]) * spread * float(stats.t.ppf(0.975, freedom))
+            half = float(fit.bse[1]) * spread * float(special.stdtrit(freedom, 0.975))
             between = float(np.asarray(fit.cov_re).reshape(-1)[0])
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return _none(f"no mixed model: {type(error).__name__} while fitting {of}")

@@ -58,6 +58,17 @@
     chart.addEventListener("blur", () => { leave(); at = -1; });
   }
 
+  // a table that fits needs no scrolling, so no key to reach it
+  const fit = () => {
+    for (const place of all(document, ".scroll")) {
+      if (place.scrollWidth > place.clientWidth + 1) place.tabIndex = 0;
+      else place.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("resize", fit);
+  for (const details of all(document, "details")) details.addEventListener("toggle", fit);
+  fit();
+
   // tables: sorted by a column, filtered by words
   const key = (row, column) => {
     const cell = row.cells[column];

@@ -15,7 +15,7 @@ import tifffile
 from immunescape.cohort import CohortRun, cohort_status, run_cohort
 from immunescape.cohort.state import read_state, write_state
 from immunescape.cohort.workers import Died
-from immunescape.errors import OutputError
+from immunescape.errors import OutputError, StudyError
 from immunescape.io import write_ome_tiff
 from immunescape.phenotype import GateParams
 from immunescape.pipeline import Inputs, run_pooled, run_slide
@@ -126,6 +126,26 @@ def test_a_slide_that_fails_is_a_row_and_is_tried_again_when_asked(cohort, tmp_p
     calls.write_text(text)  # a changed input is tried without being asked
     assert run_cohort(sheet, out, PLAIN).done == NAMES
     assert tables(out) == tables(cohort[1])
+
+
+def test_a_damaged_result_is_a_row_and_is_mended_when_asked(cohort, tmp_path):
+    sheet, out, _, _ = cohort
+    again = copied(out, tmp_path / "out")
+    (again / "slides" / "P2_baseline" / "by_slide_gates" / "summary.csv").unlink()
+    ended = run_cohort(sheet, again, PLAIN)
+    assert ended.failed == ("P2_baseline",)
+    (row,) = pd.read_csv(again / "failures.csv").to_dict("records")
+    assert (row["sample_id"], row["step"]) == ("P2_baseline", "collect")
+    assert row["remedy"].startswith("pass --retry-failed")
+    assert run_cohort(sheet, again, PLAIN, CohortRun(retry_failed=True)).done == NAMES
+    assert tables(again) == tables(out)
+
+
+def test_how_gates_are_found_is_not_varied_where_they_are_shared(cohort, tmp_path):
+    sheet = cohort[0]
+    with pytest.raises(StudyError, match=r"gating\.method"):
+        run_cohort(sheet, tmp_path / "out", PLAIN, CohortRun(sweeps=("gating.method=gmm,otsu",)))
+    assert not (tmp_path / "out").exists()
 
 
 def test_shards_collected_equal_one_run(cohort, tmp_path):

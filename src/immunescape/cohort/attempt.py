@@ -139,7 +139,6 @@ def attempting(work: Work) -> Iterator[Attempt]:
         state = dataclasses.replace(state, key=work.key, content="", attempts=0)
     sample = work.sample
     state = dataclasses.replace(state, patient=sample.patient, timepoint=sample.timepoint)
-    before = state.standing if state.standing in ("measured", "done") else "waiting"
     with beating(work.out, state) as beat:
         attempt = Attempt(work, beat)
         _clear(work.folder)
@@ -152,7 +151,7 @@ def attempting(work: Work) -> Iterator[Attempt]:
             beat.tell(standing="failed", ended=time.time(), error=told[0], remedy=told[1])
             attempt.text = f"failed at {beat.state.step or 'open'}: {told[0]}; {told[1]}"
         except BaseException:
-            beat.tell(standing=before, step="", attempts=0)
+            beat.tell(standing="waiting", step="", attempts=0)
             raise
 
 
@@ -204,14 +203,14 @@ def failed(work: Work, step: str, error: str, remedy: str) -> Outcome:
     return Outcome(work.name, False, f"failed: {error}; {remedy}")
 
 
-def lost_slide(work: Work, error: Exception, **changes: str) -> Outcome:
-    """Tell of a slide that failed while the gates of its group were found."""
+def lost_slide(work: Work, error: Exception, step: str = "gates", **changes: str) -> Outcome:
+    """Tell of a slide that failed where others were looked at too."""
     text, remedy = what_failed(error)
     state = read_state(work.out, work.name)
     state = dataclasses.replace(state, attempts=state.attempts + 1, **changes)  # type: ignore[arg-type]
     write_state(work.out, state)
     log_line(work.out, work.name, *traceback.format_exception(error))
-    return failed(work, "gates", text, remedy)
+    return failed(work, step, text, remedy)
 
 
 def what_failed(error: Exception) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from immunescape.samples import Sample, SampleResult
 if TYPE_CHECKING:
     from immunescape.cohort.settings import CohortRun
 
-__all__ = ["Collected", "collect", "read_result", "read_results"]
+__all__ = ["Collected", "collect", "read_result"]
 
 _NO_TABLES = ("cells", "edits", "edits.replaced")
 _SAMPLE = COHORT_COLUMNS[: COHORT_COLUMNS.index("gates")]
@@ -57,6 +57,7 @@ def collect(
     standing: Mapping[str, str],
     out: Path,
     run: "CohortRun",
+    results: Sequence[SampleResult],
 ) -> Collected:
     """Write the tables of a cohort; each whole or not at all.
 
@@ -72,9 +73,10 @@ def collect(
         Folder of the cohort.
     run
         How numbers are compared and read.
+    results
+        Of the samples that are done, in the order of the sheet; each under the gates it shares
+        and then under its own.
     """
-    done = [work for work in works if standing[work.name] == "done"]
-    results = read_results(done)
     staining = staining_table((group, _staining(group)) for group in groups)
     tables: dict[str, pd.DataFrame] = {
         "cohort": _stacked(results, "summary", sheet.carried, COHORT_COLUMNS),
@@ -97,31 +99,6 @@ def collect(
         write_csv(out / f"{name}.csv", table)
     told = (*_twice(results), *_parted(groups), *staining_warnings(staining))
     return Collected(tuple(f"{name}.csv" for name in tables), told)
-
-
-def read_results(works: Sequence[Work]) -> list[SampleResult]:
-    """Read the results of samples that are done.
-
-    Parameters
-    ----------
-    works
-        The samples, in the order in which they are wanted.
-
-    Returns
-    -------
-    list of SampleResult
-        Each sample under the gates it shares and then under its own.
-
-    Raises
-    ------
-    OutputError
-        If a result cannot be read.
-    """
-    results = []
-    for work in works:
-        by_slide = work.study.gating.share == "slide"
-        results += read_result(work.sample, work.folder, by_slide=by_slide)
-    return results
 
 
 def read_result(sample: Sample, folder: Path, *, by_slide: bool) -> list[SampleResult]:
@@ -162,7 +139,8 @@ def _read(
         _ = tables["summary"], tables["regions"]
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(
-            f"the result of {sample.sample_id} is damaged; pass --overwrite to make it again"
+            f"the result of {sample.sample_id} is damaged; pass --retry-failed to make its tables "
+            "again"
         ) from error
     return SampleResult(
         sample=sample, folder=folder, tables=tables, provenance=told,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from immunescape import __version__
-from immunescape.cohort.collect import collect
+from immunescape.cohort.attempt import lost_slide
+from immunescape.cohort.collect import collect, read_result
 from immunescape.cohort.plan import Work, groups_of, look_at, shard_of, work_on
 from immunescape.cohort.reporting import PLAN, plan_of
 from immunescape.cohort.settings import CohortRun
@@ -18,10 +19,11 @@ from immunescape.cohort.sheet import Sheet, read_sheet
 from immunescape.cohort.state import HEARTBEAT_S, State, read_state
 from immunescape.cohort.todo import Tell, Todo
 from immunescape.cohort.workers import worker_processes
-from immunescape.errors import OutputError
+from immunescape.errors import OutputError, StudyError
 from immunescape.io.output import atomic_path
 
 if TYPE_CHECKING:
+    from immunescape.samples import SampleResult
     from immunescape.study import Study
 
 __all__ = ["PLAN", "CohortOutcome", "run_cohort"]
@@ -87,6 +89,7 @@ def run_cohort(
     ImmunescapeError
         One line that names the thing and the remedy, where the run as a whole cannot go on.
     """
+    _check_sweeps(run.sweeps)
     sheet = read_sheet(
         sheet_path.resolve(),
         lambda sample: look_at(sample, study, run.sweeps),
@@ -111,9 +114,10 @@ def run_cohort(
         group for group, part in zip(groups, parts, strict=True) if len(part) == len(group.members)
     ]  # fmt: skip
     todo = Todo(mine, whole, run, tell)
-    if todo.tasks or not run.collect:
+    if todo.tasks:
         with worker_processes(run.workers, run.scheduler) as workers:
             todo.work_off(workers)
+    results = [] if run.shard != (0, 0) else _read_whole(works)
     states = {work.name: read_state(out, work.name) for work in works}
     standing = {work.name: _standing(states[work.name], work) for work in works}
     concerned = mine if run.shard != (0, 0) else works
@@ -124,9 +128,36 @@ def run_cohort(
     warnings = sheet.warnings
     tables: tuple[str, ...] = ()
     if run.shard == (0, 0):
-        collected = collect(sheet, works, groups, standing, out, run)
+        collected = collect(sheet, works, groups, standing, out, run, results)
         warnings, tables = (*warnings, *collected.warnings), collected.tables
     return CohortOutcome(done, lost, waiting, warnings, tables)
+
+
+def _read_whole(works: Sequence[Work]) -> "list[SampleResult]":
+    """Read the results that are done; one that is damaged is a slide that failed."""
+    results = []
+    for work in works:
+        state = read_state(work.out, work.name)
+        if _standing(state, work) != "done":
+            continue
+        try:
+            results += read_result(
+                work.sample, work.folder, by_slide=work.study.gating.share == "slide"
+            )
+        except OutputError as error:
+            lost_slide(work, error, step="collect", tables="")
+    return results
+
+
+def _check_sweeps(sweeps: Sequence[str]) -> None:
+    """Refuse to vary how gates are found: those that slides share stay, and nothing would move."""
+    for text in sweeps:
+        name = text.partition("=")[0].strip().replace("-", "_")
+        if name.startswith("gating.") and name != "gating.positive_rim_fraction":
+            raise StudyError(
+                f"the sweep names {name}, but gates that slides share stay as they are; vary a "
+                "gate itself, such as pdl1@tumour=2,3.6"
+            )
 
 
 def _standing(state: State, work: Work) -> Literal["done", "failed", "waiting"]:

@@ -1,0 +1,11 @@
+"""Reports have their own tests; here they would take longer than all the rest."""
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_reports():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("immunescape.pipeline.run.slide_report", lambda told: "<!doctype html>")
+        patch.setattr("immunescape.cli.cohort.report_again", lambda out, warnings: ())
+        yield

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Sketch",
     "closeup_sketch",
+    "marker_key",
     "overview_sketch",
     "own_limits",
     "save_figures",
@@ -51,6 +52,7 @@ _TUMOUR = "#ff5a4d"
 _INTERFACE = "#ffdc00"
 _OUTLINE = "#ffffff"
 _DPI = 300
+_LARGE_IN, _SMALL_IN = 5.4, 3.2
 _METADATA = {"Date": None, "Creator": None}
 NEGATIVE = Pick(phenotype="tumour", pdl1="negative", touching=True)
 """The cells that the headline is about."""
@@ -114,22 +116,27 @@ def own_limits(told: Told) -> tuple[Limits, Limits]:
 
 
 def overview_sketch(
-    told: Told, limits: Limits | None = None, *, aspect: float | None = None
+    told: Told, limits: Limits | None = None, *, aspect: float | None = None, small: bool = False
 ) -> Sketch | None:
-    """Return the slide in small with its tumour and margin; None where it was not kept."""
+    """Return the slide in small with its tumour and margin; None where it was not kept.
+
+    A `small` one stands beside others: the names of its colours are told once, outside.
+    """
     picture = told.picture(OVERVIEW)
     if picture is None:
         return None
     limits = limits or picture_limits([(picture, told.panel)])
 
     def draw(look: Look) -> tuple["Figure", Sequence[Mark]]:
-        figure, axes = picture_figure(picture.extent_um, aspect=aspect)
+        width_in = _SMALL_IN if small else _LARGE_IN
+        figure, axes = picture_figure(picture.extent_um, width_in=width_in, aspect=aspect)
         draw_picture(axes, composed(picture, told.panel, limits), picture.extent_um)
         _draw_margin(axes, told)
         closeup = told.picture(CLOSEUP)
         if closeup is not None:
             draw_frame(axes, closeup.extent_um)
-        draw_key(axes, _marker_key(told))
+        if not small:
+            draw_key(axes, marker_key(told))
         return figure, ()
 
     width = told.study.margin.width_um
@@ -168,7 +175,7 @@ def closeup_sketch(
         interface = told.result.shapes.get("interface")
         if not interface.is_empty:
             draw_line(axes, interface, _INTERFACE)
-        draw_key(axes, _marker_key(told))
+        draw_key(axes, marker_key(told))
         return figure, ()
 
     left, right, top, bottom = picture.extent_um
@@ -267,7 +274,8 @@ def _draw_margin(axes: "Axes", told: Told) -> None:
         draw_line(axes, shapes["interface"], _INTERFACE, width=1.7)
 
 
-def _marker_key(told: Told) -> list[tuple[str, str]]:
+def marker_key(told: Told) -> list[tuple[str, str]]:
+    """Return the names of the stains that a slide's pictures show, and their colours."""
     panel = told.panel
     picture = told.picture(OVERVIEW)
     assert picture is not None
@@ -293,7 +301,7 @@ def _name(marker: str) -> str:
 
 
 def _stains(told: Told) -> str:
-    names = [name for name, _ in _marker_key(told)]
+    names = [name for name, _ in marker_key(told)]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 

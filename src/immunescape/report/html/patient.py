@@ -1,5 +1,6 @@
 """The page of one patient: what happened from timepoint to timepoint."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from immunescape.report.html.patient_charts import course_charts, lesion_chart
 from immunescape.report.html.patient_files import glimpses
 from immunescape.report.html.patient_gates import backgrounds_table, gates_table, staining_table
 from immunescape.report.html.patient_patterns import Said, course_said, holds, moment_said
-from immunescape.report.html.patient_pictures import side_by_side
+from immunescape.report.html.patient_pictures import picture_key, side_by_side
 from immunescape.report.html.patient_tables import (
     changes_table,
     number_card,
@@ -145,6 +146,7 @@ def patient_page(course: Course) -> str:
         slides=slides_table("slides", results, ".."),
         failures=course.mine("failures").to_dict("records"),
         pictures=[pictures[name] for name in pictures],
+        key=picture_key(told),
         back=link_to("..", "report.html"),
     )
 
@@ -198,7 +200,9 @@ def _cards(specimen: pd.DataFrame) -> Iterator[Card]:
         beside = []
         if headline.metric == "cd8_margin_to_centre_ratio":
             beside = [_density(specimen, region) for region in ("margin", "centre")]
-        yield number_card(headline, specimen, beside=[line for line in beside if line])
+        card = number_card(headline, specimen, beside=[line for line in beside if line])
+        # said once a column: with the number that rests on all of the gates
+        yield card if headline is HEADLINES[0] else dataclasses.replace(card, doubt="")
 
 
 def _density(specimen: pd.DataFrame, region: str) -> str:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["glimpse", "glimpses"]
 
-_TABLES = ("summary", "gates", "quality")
 _DAMAGED = (ImmunescapeError, OSError, ValueError, KeyError, TypeError)
 
 
@@ -57,7 +56,7 @@ def glimpse(result: "SampleResult") -> Told | None:
         name=result.sample.sample_id,
         cells=CellTable(pd.DataFrame({"x_um": [], "y_um": []}, index=pd.Index([], name="label"))),
         shapes=_shapes(folder, provenance),
-        tables={name: result.tables[name] for name in _TABLES if name in result.tables},
+        tables=result.tables,
         provenance=provenance,
         warnings=result.warnings,
         pictures=_overview(folder, provenance),

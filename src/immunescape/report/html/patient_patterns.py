@@ -14,7 +14,8 @@ __all__ = ["AXIS_TITLES", "Said", "course_said", "holds", "in_short", "moment_sa
 AXIS_TITLES = {"t_cells": "T cells", "pdl1": "PD-L1", "course": "The course"}
 """What patterns are about, where people read it."""
 _STEPS = "course_steps"
-_SHORT, _LONG = 170, 420
+_GATES = "gates found automatically"
+_SHORT, _LONG = 170, 360
 """Letters of a text on page one; all of it stands below, among the patterns."""
 
 
@@ -54,6 +55,9 @@ def in_short(row: Mapping[Any, Any]) -> str:
     if unjudged(row):
         axis = text_of(row["axis"])
         return f"{AXIS_TITLES.get(axis, axis)}: not evaluable"
+    if text_of(row["pattern"]).endswith("_unnamed"):
+        axis = text_of(row["axis"])
+        return f"{AXIS_TITLES.get(axis, axis)}: no pattern shown"
     return text_of(row["words"])
 
 
@@ -77,16 +81,22 @@ def moment_said(held: Sequence[Mapping[Any, Any]]) -> Said:
 def _said(held: Sequence[Mapping[Any, Any]], most: int) -> Said:
     steps = [row for row in held if text_of(row["pattern"]) == _STEPS]
     rest = [row for row in held if text_of(row["pattern"]) != _STEPS]
-    known = [row for row in (*rest, *steps) if not unjudged(row)]
+    known = [row for row in rest if not unjudged(row)]
 
     def of(column: str, rows: Sequence[Mapping[Any, Any]]) -> tuple[str, ...]:
-        texts = dict.fromkeys(text_of(row[column]) for row in rows)
+        texts = dict.fromkeys(_without_gates(text_of(row[column])) for row in rows)
         return tuple(shortened(text, most) for text in texts if text)
 
     return Said(
         verdicts=tuple(dict.fromkeys(in_short(row) for row in rest)),
         steps="; ".join(text_of(row["words"]) for row in steps),
-        evidence=of("evidence_for", known),
-        against=of("evidence_against", known),
+        evidence=of("evidence_for", known) or of("evidence_for", steps),
+        against=of("evidence_against", [*known, *steps]),
         why=of("reason", [row for row in rest if unjudged(row)]),
     )
+
+
+def _without_gates(text: str) -> str:
+    """Leave out gates that nobody confirmed: the lines on adequacy say the same, by name."""
+    parts = [part for part in text.split("; ") if not part.startswith(_GATES)]
+    return "; ".join(parts)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from immunescape.report.figures import overview_sketch
+from immunescape.report.figures import marker_key, overview_sketch
 from immunescape.report.html.drawn import SCREEN, Drawn, drawing, inline_svg
 from immunescape.report.pictures import picture_limits
 from immunescape.report.told import OVERVIEW
@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     from immunescape.report.told import Told
     from immunescape.results import Picture
 
-__all__ = ["side_by_side", "side_by_side_sketches"]
+__all__ = ["picture_key", "side_by_side", "side_by_side_sketches"]
 
 _TALLEST = 1.25
+_SMALL_PX = 700
 
 
-def side_by_side_sketches(slides: "Mapping[str, Told]") -> "dict[str, Sketch]":
+def side_by_side_sketches(
+    slides: "Mapping[str, Told]", *, small: bool = False
+) -> "dict[str, Sketch]":
     """Return the slides of a patient in small, so that lengths and lights can be compared.
 
     Parameters
     ----------
     slides
         By ``sample_id``; one without a picture is left out.
+    small
+        Whether they stand on one page, so that fewer pixels do, and their key stands outside.
 
     Returns
     -------
@@ -50,10 +55,10 @@ def side_by_side_sketches(slides: "Mapping[str, Told]") -> "dict[str, Sketch]":
     across = max(across, down / _TALLEST)
     found = {}
     for name, (told, picture) in shown.items():
-        framed = _framed(picture, across, down)
+        framed = _framed(_reduced(picture, _SMALL_PX) if small else picture, across, down)
         result = dataclasses.replace(told.result, pictures={OVERVIEW: framed})
         sketch = overview_sketch(
-            dataclasses.replace(told, result=result), limits, aspect=down / across
+            dataclasses.replace(told, result=result), limits, aspect=down / across, small=small
         )
         if sketch is not None:
             found[name] = sketch
@@ -64,12 +69,31 @@ def side_by_side(slides: "Mapping[str, Told]") -> dict[str, Drawn]:
     """Return the same, drawn for a page."""
     drawn = {}
     with drawing():
-        for place, (name, sketch) in enumerate(side_by_side_sketches(slides).items()):
+        for place, (name, sketch) in enumerate(side_by_side_sketches(slides, small=True).items()):
             figure, _ = sketch.draw(SCREEN)
             title = f"{name}: the slide in small, with the tumour's outline and the margin"
             svg = inline_svg(figure, f"slide{place}", title=title)
             drawn[name] = Drawn(svg=svg, title=title, caption=sketch.caption, picture=True)
     return drawn
+
+
+def _reduced(picture: "Picture", most: int) -> "Picture":
+    """Return a picture of fewer pixels: means of square blocks; what is left over is dropped."""
+    factor = -(-max(picture.pixels.shape[1:]) // most)
+    height, width = (n // factor for n in picture.pixels.shape[1:])
+    if factor == 1 or not height or not width:
+        return picture
+    parts = picture.pixels[:, : height * factor, : width * factor]
+    means = parts.reshape(len(parts), height, factor, width, factor).mean(axis=(2, 4))
+    return dataclasses.replace(
+        picture, pixels=means.astype(np.float32), pixel_size_um=picture.pixel_size_um * factor
+    )
+
+
+def picture_key(slides: "Mapping[str, Told]") -> list[tuple[str, str]]:
+    """Return the names of the stains that the pictures show, and their colours, each once."""
+    shown = [told for told in slides.values() if told.picture(OVERVIEW) is not None]
+    return list(dict.fromkeys(one for told in shown for one in marker_key(told)))
 
 
 def _framed(picture: "Picture", across_um: float, down_um: float) -> "Picture":

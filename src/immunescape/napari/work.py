@@ -50,6 +50,8 @@ class Work(QObject):
         self._stop = threading.Event()
         self._last = 0.0
         self._over = threading.Event()
+        self._begins = threading.Lock()
+        self._begun = False
         if tells:
             named["progress"] = self._progress
 
@@ -67,6 +69,10 @@ class Work(QObject):
 
     def run(self) -> tuple[str, Any]:
         """Do it, and tell how it ended; on the other thread."""
+        with self._begins:
+            if self._over.is_set():
+                return "cancelled", None
+            self._begun = True
         # Errors are values here: napari's worker would print a traceback of its own.
         try:
             return "returned", self._call()
@@ -82,7 +88,13 @@ class Work(QObject):
         self._stop.set()
 
     def wait(self, seconds: float = 60.0) -> bool:
-        """Hold the caller until the function has ended; tell whether it has."""
+        """Hold the caller until the function has ended; tell whether it has.
+
+        One that has not begun never does: it is begun by the event loop, which the caller holds.
+        """
+        with self._begins:
+            if not self._begun:
+                self._over.set()
         return self._over.wait(seconds)
 
     @property

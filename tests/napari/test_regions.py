@@ -12,10 +12,10 @@ from qtpy.QtTest import QTest
 from immunescape.io import open_slide
 from immunescape.io.geojson import read_annotations
 from immunescape.margin.preview import INNER, OUTER
+from immunescape.napari.drawn_geometry import geometry_of
 from immunescape.napari.latest import Latest
 from immunescape.napari.panels._regions_margin_picture import dashes
 from immunescape.napari.panels._regions_pen import segments_of
-from immunescape.napari.region_layers import geometry_of
 from immunescape.napari.workbench import workbench_of
 from immunescape.regions import Regions
 from tests.napari.pointer import Pointer
@@ -163,7 +163,7 @@ def test_every_tool_draws_and_every_step_is_taken_back(bench, qtbot, tmp_path):
     assert len(drawing.state["tumour"].geoms) == 1
     # out and in again: QuPath's GeoJSON, in pixels
     out = tmp_path / "drawn.geojson"
-    panel.export_to(out)
+    panel.files.export_to(out)
     qtbot.waitUntil(lambda: out.exists() and not panel.work.running)
     slide = session.slide
     read = read_annotations(out, pixel_size_um=slide.pixel_size_um, slide_name=slide.name)
@@ -171,7 +171,7 @@ def test_every_tool_draws_and_every_step_is_taken_back(bench, qtbot, tmp_path):
     assert sorted(read) == sorted(wanted)
     drawing.push(Regions(), "nothing")
     qtbot.waitUntil(panel.content.isEnabled)
-    panel.import_from(out)
+    panel.files.import_from(out)
     qtbot.waitUntil(lambda: bool(drawing.state.shapes))
     for role in wanted:
         assert near(drawing.state[role], wanted[role], 0.01)
@@ -315,7 +315,7 @@ def test_margin_and_proposals_of_a_result(
     assert margin.text.height() >= margin.text.heightForWidth(margin.text.width())
 
     # the tumour of the cells becomes a drawn one
-    qtbot.mouseClick(panel.files["Tumour from cells"], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.files.buttons["Tumour from cells"], Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: session.drawing.undo_name == "tumour from cells", timeout=60_000)
     found = session.drawing.state["tumour"]
     overlap = shapely.intersection(found, drawn).area / shapely.union(found, drawn).area
@@ -384,3 +384,10 @@ def test_of_many_requests_the_newest_counts(qtbot):
     latest.forget()
     qtbot.waitUntil(lambda: not latest.busy)
     assert seen == [29]
+    # what was asked for just now is not begun any more once the window waits for its end
+    called = []
+    latest = Latest(called.append)
+    latest.ask(1)
+    latest.wait(1e6)
+    qtbot.waitUntil(lambda: not latest.busy)
+    assert not called

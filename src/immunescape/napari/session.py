@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from immunescape.errors import OutputError
 from immunescape.io.output import atomic_path, check_folder_name, writing
+from immunescape.napari.command import command_of
 from immunescape.napari.history import History
 from immunescape.napari.kept import read_settings
 from immunescape.napari.preferences import read_preferences
@@ -236,22 +237,8 @@ class Session:
         return self.study_path
 
     def command(self) -> str:
-        """Return the command line that repeats the numbers, to be run beside the slide.
-
-        Files below the folder of the slide are named from there, others by their whole path.
-        """
-        named = self.inputs
-        base = named.slide.resolve().parent
-        parts = ["immunescape run", _quoted(named.slide.name), "-o", _below(base, self.out)]
-        parts += ["--study", _below(base, self.study_path)]
-        given = {
-            "--annotations": (named.annotations,), "--edits": (named.edits,),
-            "--labels": named.labels, "--calls": (named.calls,), "--control": (named.control,),
-        }  # fmt: skip
-        for flag, paths in given.items():
-            found = [_below(base, path) for path in paths if path is not None]
-            parts += [flag, *found] if found else []
-        return " ".join(parts)
+        """Return the command line that repeats the numbers, to be run beside the slide."""
+        return command_of(self.inputs, self.out, self.study_path)
 
     def set_finished(self, finished: Finished | None) -> None:
         """Show another result; that of a slide no longer on the workbench is passed over."""
@@ -315,13 +302,3 @@ def new_study() -> Study:
         return read_preferences().applied(Study())
     except KeyError:  # napari knows nothing of this plugin, as where it runs from a checkout
         return Study()
-
-
-def _below(base: Path, path: Path) -> str:
-    """Return a path as it is written in a command that is run in a folder."""
-    path = path.resolve()
-    return _quoted(str(path.relative_to(base) if path.is_relative_to(base) else path))
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text

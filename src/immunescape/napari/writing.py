@@ -8,8 +8,9 @@ from immunescape.errors import AnnotationError, OutputError
 from immunescape.io.geojson import write_regions
 from immunescape.io.output import atomic_path
 from immunescape.io.tables import write_csv
+from immunescape.napari.drawn_geometry import geometry_of
 from immunescape.napari.layers import facts_of, table_of_features
-from immunescape.napari.region_layers import geometry_of, role_of
+from immunescape.napari.region_layers import role_of
 from immunescape.regions import Regions
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from napari.layers import Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from immunescape.napari.colours import ROLE_COLOURS, rgba
+from immunescape.napari.drawn_geometry import HOLE, PART, geometry_of, shapes_of
 from immunescape.napari.layers import facts_of, regions_layers
-from immunescape.napari.region_layers import HOLE, PART, geometry_of, role_of, shapes_of
+from immunescape.napari.region_layers import role_of
 from immunescape.regions import ANNOTATION_ROLES, Regions
 
 if TYPE_CHECKING:

@@ -1,18 +1,13 @@
 """The panel in which regions are drawn, taken from the cells, imported and judged."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import shapely
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
-    QFileDialog,
     QGroupBox,
-    QHBoxLayout,
-    QPushButton,
     QShortcut,
     QVBoxLayout,
     QWidget,
@@ -20,10 +15,8 @@ from qtpy.QtWidgets import (
 
 from immunescape import drawing
 from immunescape.errors import ImmunescapeError
-from immunescape.io.geojson import read_annotations, write_regions
-from immunescape.margin import derive_tumour
-from immunescape.napari.layers import ROLE_TITLES
 from immunescape.napari.panels._keys import KeyListener
+from immunescape.napari.panels._regions_files import FilesRow
 from immunescape.napari.panels._regions_layers import DrawnLayers
 from immunescape.napari.panels._regions_margin import MarginBox
 from immunescape.napari.panels._regions_pen import Pen
@@ -48,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["RegionsPanel"]
 
 _REACH_PX = 6.0
-_FILTER = "QuPath annotations (*.geojson *.json)"
 _CONTROL, _SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 _PLAIN = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
 
@@ -66,11 +58,12 @@ class RegionsPanel(StepWidget):
         self.pen = Pen(session.viewer, self)
         self.box = ToolBox()
         self.list = RegionList()
+        self.files = FilesRow(session, self.start)
         self.margin = MarginBox(session)
         self.proposals = ProposalsBox(session)
         self.body.addWidget(self.box)
         self.body.addWidget(self.list)
-        self._make_files()
+        self.body.addWidget(self.files)
         self._make_group("Margin", self.margin)
         self._make_group("Proposed exclusions", self.proposals)
         self._connect()
@@ -85,6 +78,7 @@ class RegionsPanel(StepWidget):
         self.box.radius.valueChanged.connect(self.pen.set_radius)
         self.box.role_changed.connect(self._chose_role)
         self.box.tool_asked.connect(self.take)
+        self.files.tumour_drawn.connect(lambda: self.box.set_role("tumour"))
         acts = {
             "Simplify": self.simplify, "Fill holes": self.fill, "Delete": self.delete,
             "Undo": self.undo, "Redo": self.redo,
@@ -109,25 +103,6 @@ class RegionsPanel(StepWidget):
         layout.addWidget(inside)
         self.body.addWidget(box)
 
-    def _make_files(self) -> None:
-        row = QHBoxLayout()
-        self.files: dict[str, QPushButton] = {}
-        for name, tip, act in (
-            ("Import …", "Add annotations from a GeoJSON file of QuPath.", self._choose_import),
-            ("Export …", "Write what is drawn as GeoJSON that QuPath opens.", self._choose_export),
-            (
-                "Tumour from cells",
-                "Take the tumour region that the tumour cells give; it can be edited then.",
-                self.derive,
-            ),
-        ):
-            button = QPushButton(name)
-            button.setToolTip(tip)
-            button.clicked.connect(lambda _=False, act=act: act())
-            row.addWidget(button)
-            self.files[name] = button
-        self.body.addLayout(row)
-
     # Following the session
 
     def needs(self) -> str:
@@ -139,7 +114,7 @@ class RegionsPanel(StepWidget):
         """Follow the slide and the result."""
         if self.session.slide is None:
             self.take("")
-        self.files["Tumour from cells"].setEnabled(self.session.finished is not None)
+        self.files.buttons["Tumour from cells"].setEnabled(self.session.finished is not None)
         self.proposals.follow()
         self.margin.follow()
 
@@ -298,72 +273,3 @@ class RegionsPanel(StepWidget):
             if role in state:
                 after = with_shape(after, role, act(state[role], parts))
         self.session.drawing.push(after, name)
-
-    def derive(self) -> None:
-        """Draw the tumour region that the tumour cells of the result give."""
-        finished = self.session.finished
-        if finished is None:
-            return
-        called = finished.shared.called
-        if called.derived_from_um is not None:
-            self._take_tumour(called.tumour)
-            return
-        cells = finished.cells
-        points = cells.points_um[np.asarray(cells["phenotype"] == "tumour", bool)]
-        self.start(
-            derive_tumour, points, finished.measured.counted_tissue(), self.session.study.tumour,
-            annotations=self.session.drawing.state, tells=False, done=self._take_tumour,
-        )  # fmt: skip
-
-    def _take_tumour(self, region: "BaseGeometry") -> None:
-        if region.is_empty:
-            show_warning("The cells of this slide give no tumour region.")
-            return
-        self.session.drawing.push(
-            with_shape(self.session.drawing.state, "tumour", region), "tumour from cells"
-        )
-        self.box.set_role("tumour")
-
-    def _choose_import(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Import annotations", filter=_FILTER)
-        if path:
-            self.import_from(Path(path))
-
-    def import_from(self, path: Path) -> None:
-        """Add the annotations of a file to what is drawn."""
-        slide = self.session.slide
-        if slide is not None:
-            self.start(
-                read_annotations, path, pixel_size_um=slide.pixel_size_um, slide_name=slide.name,
-                shape=slide.shape, tells=False, done=lambda found: self._imported(path, found),
-            )  # fmt: skip
-
-    def _imported(self, path: Path, found: "Regions") -> None:
-        state = after = self.session.drawing.state
-        for role in found:
-            before = after.get(role)
-            joined = found[role] if before.is_empty else drawing.unite(before, found[role])
-            after = with_shape(after, role, joined)
-        if after is not state:
-            self.session.drawing.push(after, f"import of {path.name}")
-        told = ", ".join(ROLE_TITLES[role].lower() for role in found) or "nothing that is known"
-        show_info(f"{path.name}: {told}")
-        if found.unknown:
-            unused = ", ".join(f"{count} of {name!r}" for name, count in found.unknown.items())
-            show_warning(f"{path.name}: objects that mean nothing here are left out: {unused}")
-
-    def _choose_export(self) -> None:
-        slide = self.session.slide
-        name = "annotations.geojson" if slide is None else f"{slide.name}.geojson"
-        path, _ = QFileDialog.getSaveFileName(self, "Export annotations", name, filter=_FILTER)
-        if path:
-            self.export_to(Path(path))
-
-    def export_to(self, path: Path) -> None:
-        """Write what is drawn as GeoJSON, in pixels of the slide."""
-        slide = self.session.slide
-        if slide is not None:
-            self.start(
-                write_regions, path, self.session.drawing.state, slide.pixel_size_um, tells=False,
-                done=lambda _: self.session.message.emit(f"written: {path.name}"),
-            )  # fmt: skip

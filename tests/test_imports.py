@@ -20,6 +20,7 @@ def loaded_after(statement: str) -> set[str]:
         "import immunescape, immunescape.cli",
         "import immunescape.cli.app",
         "import immunescape.cli.run, immunescape.cli.demo, immunescape.cli.train",
+        "import immunescape.cli.cohort, immunescape.cli.status",
         "import immunescape.segment, immunescape.study, immunescape.pipeline",
     ],
 )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,17 +28,29 @@ Kind = Literal["measure", "gates", "conclude"]
 
 @dataclass
 class Todo:
-    """Work in the order in which it can be done."""
+    """Work in the order in which it can be done.
+
+    Parameters
+    ----------
+    mine
+        Slides that are measured here, unless they are.
+    groups
+        Groups that are finished here; a slide of another one waits once it is measured.
+    run
+        How the cohort is run.
+    tell
+        Called with a line for each slide that was measured, finished or failed.
+    tasks
+        What can be done now, the first of it first.
+    """
 
     mine: list[Work]
     groups: list[Group]
     run: "CohortRun"
     tell: Tell
     tasks: deque[tuple[Kind, Any]] = field(default_factory=deque)
-    left: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.begun = time.monotonic()
         self.spent: dict[str, list[float]] = {"measure": [], "conclude": []}
         self.running: dict[int, tuple[Kind, Any]] = {}
         self.group_of = {w.name: group for group in self.groups for w in group.members}

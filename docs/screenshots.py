@@ -82,7 +82,10 @@ class Pictures:
         """Show what is drawn."""
         panel = self.bench.show_step("regions")
         settle(panel)
+        spin(1.0, lambda: panel.proposals.known and not panel.margin.busy)
         self.take("regions")
+        scroll_to(panel, panel.margin)
+        self.take("margin")
         for layer in self.viewer.layers:
             if layer.name.startswith("Margin "):  # bands and lines stay in the view otherwise
                 layer.visible = False

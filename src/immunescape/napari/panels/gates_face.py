@@ -82,7 +82,7 @@ class GatesFace(QWidget):
 
     def _make_list(self) -> QTreeWidget:
         shown = QTreeWidget()
-        shown.setHeaderLabels(["Gate", "Threshold", "Positive", "State"])
+        shown.setHeaderLabels(["Gate", "Above", "Positive", "State"])
         shown.setRootIsDecorated(False)
         shown.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         shown.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -192,7 +192,11 @@ def _proposals(told: Told) -> Iterator[Check]:
 
 
 def arguments(told: Told) -> tuple[str, ...]:
-    """Return what argues against the headline beside the pattern: its own doubts, and warnings."""
+    """Return what argues against the headline: its own doubts, then warnings.
+
+    Those that speak of the headline go first.
+    """
     _, rest = unconfirmed(told.row(HEADLINE, "tumour"))
     texts = [part for part in rest.split("; ") if part]
-    return tuple(dict.fromkeys((*texts, *told.result.warnings)))
+    warnings = sorted(told.result.warnings, key=lambda text: "headline" not in text)
+    return tuple(dict.fromkeys((*texts, *warnings)))

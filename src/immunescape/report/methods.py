@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from immunescape.report.told import Told
-from immunescape.report.wording import marker_title
+from immunescape.report.wording import PHENOTYPE_TITLES, marker_title
 from immunescape.study import STEPS, Study
 
 __all__ = ["CHECKLIST_SOURCES", "Item", "Setting", "checklist", "methods", "settings"]
@@ -136,7 +136,7 @@ def _gating(told: Told) -> str:
         if pd.notna(row["gate_low"]) and pd.notna(row["gate_high"]):
             ends = f", range {row['gate_low']:.4g} to {row['gate_high']:.4g}"
         how = _METHODS.get(str(row["method"]), str(row["method"]))
-        statistic = str(row["statistic"]).replace("_", " ")
+        statistic = str(row["statistic"]).removeprefix(f"{row['marker']}_").replace("_", " ")
         origin = _origin(str(row["source"]))
         parts.append(f"{name} {statistic} > {row['threshold']:.4g} ({how}, {origin}{ends})")
     return f"Gates: {'; '.join(parts)}." if parts else "No gate was used."
@@ -180,10 +180,10 @@ def _phenotypes(study: Study) -> str:
         where = "" if rule.place == "anywhere" else f" within the {rule.place}"
         unless = ", ".join(marker_title(m) for m in rule.unless)
         texts.append(
-            f"{rule.phenotype} = {' '.join(signs)}{where}"
+            f"{PHENOTYPE_TITLES[rule.phenotype]} = {' '.join(signs)}{where}"
             + (f" unless the panel has {unless}" if unless else "")
         )
-    return f"Phenotypes by priority: {'; '.join(texts)}; all else is other."
+    return f"Phenotypes by priority: {'; '.join(texts)}; all others are other cells."
 
 
 def _regions(told: Told) -> list[str]:

@@ -115,8 +115,12 @@ def run_cohort(
     ]  # fmt: skip
     todo = Todo(mine, whole, run, tell)
     if todo.tasks:
-        with worker_processes(run.workers, run.scheduler) as workers:
-            todo.work_off(workers)
+        try:
+            with worker_processes(run.workers, run.scheduler) as workers:
+                todo.work_off(workers)
+        except BaseException:
+            todo.give_up()
+            raise
     results = [] if run.shard != (0, 0) else _read_whole(works)
     states = {work.name: read_state(out, work.name) for work in works}
     standing = {work.name: _standing(states[work.name], work) for work in works}

@@ -89,23 +89,19 @@ class Todo:
         return state.standing not in ("measured", "done") or not there
 
     def work_off(self, workers: Workers) -> None:
-        """Do all of it; what was begun and not ended waits for a later run."""
+        """Do all of it."""
         number = 0
-        try:
-            while self.tasks or self.running:
-                while self.tasks and len(self.running) < workers.capacity:
-                    number += 1
-                    kind, what = self.running[number] = self.tasks.popleft()
-                    workers.submit(number, *self._call(kind, what))
-                task, result = workers.next()
-                kind, what = self.running.pop(task)
-                if isinstance(result, Died):
-                    self._died(kind, what)
-                else:
-                    self._ended(kind, what, result)
-        except BaseException:
-            self._give_up()
-            raise
+        while self.tasks or self.running:
+            while self.tasks and len(self.running) < workers.capacity:
+                number += 1
+                kind, what = self.running[number] = self.tasks.popleft()
+                workers.submit(number, *self._call(kind, what))
+            task, result = workers.next()
+            kind, what = self.running.pop(task)
+            if isinstance(result, Died):
+                self._died(kind, what)
+            else:
+                self._ended(kind, what, result)
 
     def _call(self, kind: Kind, what: Any) -> tuple[Any, ...]:
         if kind == "measure":
@@ -191,8 +187,11 @@ class Todo:
         if kind == "measure" and work.name in self.group_of:
             self._next_of(self.group_of[work.name])
 
-    def _give_up(self) -> None:
-        """Tell that what was begun waits; another machine cannot know that this one stopped."""
+    def give_up(self) -> None:
+        """Tell that what was begun waits, once its workers are gone.
+
+        Another machine cannot know that this one stopped.
+        """
         for kind, what in self.running.values():
             if kind == "gates":
                 continue

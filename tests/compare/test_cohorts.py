@@ -9,7 +9,7 @@ from immunescape.compare import CompareParams, comparison_table, patient_table
 from immunescape.compare.cohorts import MAIN_FAMILY
 from immunescape.errors import ParameterError
 from immunescape.results import COMPARISONS_COLUMNS
-from tests.compare.drawn import APART, NEGATIVE, cd8, cohort, headline, of, slide
+from tests.compare.drawn import APART, NEGATIVE, cd8, cohort, headline, of, row, slide
 
 CHANGES = (0.5, 0.1, -0.2, 0.9, 1.2)
 
@@ -251,6 +251,20 @@ def test_patients_whose_conclusion_other_gates_change_are_counted():
     ]
     flags = of(comparison_table(low), metric="cd8_density", gates="slide")["flags"]
     assert flags == "conclusion differs between gates in 1 patient"
+
+
+def test_what_was_looked_at_is_not_compared():
+    def at(timepoint, n):
+        unknown, every = (
+            row("cell_count", kind, "tissue", n, n, math.nan, unit="cells", neighbourhood="")
+            for kind in ("unknown", "any")
+        )
+        return slide("P1", timepoint, cd8(n, 1.0), [unknown, every])
+
+    table = comparison_table([at("baseline", 10), at("relapse", 20)])
+    assert list(zip(table["metric"], table["phenotype"], strict=True)) == [
+        ("cd8_density", "cd8_t"), ("cell_count", "any"),
+    ]  # fmt: skip
 
 
 def test_nothing_to_compare():

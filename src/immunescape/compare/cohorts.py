@@ -45,7 +45,8 @@ MAIN_FAMILY = (
 """The numbers that a cohort is asked about first, chosen before any was looked at."""
 
 _LEFT_OUT = ("area", "sox10_cd8_conflict_count", "s100_only_count")
-"""Metrics that say how much was looked at, or how well; not what the tumour does."""
+"""Metrics that say how much was looked at, or how well, as cells of no known kind do; not what the
+tumour does."""
 _MOST_GROUPS = 6
 """Groups up to which each is compared with each other one."""
 _ALONE = "no test is possible with one patient"
@@ -255,7 +256,7 @@ def _keys(patients: Sequence[Patient]) -> list[Key]:
         for patient in patients
         for specimen in (*patient.before, *patient.after)
         for key in specimen.numbers
-        if key.metric not in _LEFT_OUT
+        if key.metric not in _LEFT_OUT and key.phenotype != "unknown"
     }
     return sorted(keys, key=lambda key: (key not in MAIN_FAMILY, rank_of(key)))
 

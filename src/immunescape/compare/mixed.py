@@ -51,7 +51,7 @@ def fit_mixed(values: Sequence[float], later: Sequence[bool], patients: Sequence
 
     y, x = np.asarray(values, np.float64), np.asarray(later, np.float64)
     people = len(set(patients))
-    of = f"{len(y)} specimens of {people} patients"
+    of = f"{len(y)} specimens of {people} patient{'s' if people != 1 else ''}"
     if people < 3:
         return _none(f"no mixed model: {of}, three patients needed")
     if x.min() == x.max() or len(y) < people + 2:

@@ -36,6 +36,8 @@ class Sample:
         Day of the biopsy, counted from any start that a patient's rows share; None if not told.
     annotations, labels, calls, study
         Files that go with the slide.
+    control
+        Result folder of a control slide that was stained with it.
     carried
         The further columns of the sheet.
     line
@@ -55,6 +57,7 @@ class Sample:
     labels: tuple[Path, ...] = ()
     calls: Path | None = None
     study: Path | None = None
+    control: Path | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
 

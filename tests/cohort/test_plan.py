@@ -76,6 +76,18 @@ def test_a_sample_is_read_as_the_cohort_says_with_its_own_file_before_it(tmp_pat
     assert study_of(sample("a"), base) == base
 
 
+def test_a_control_slide_goes_with_the_slide_and_is_looked_at_again_when_it_changed(tmp_path):
+    control = tmp_path / "tonsil"
+    control.mkdir()
+    (control / "gates.csv").write_text("marker,positive\npdl1,50\ncd8,60\n")
+    (tmp_path / "a.tif").write_bytes(b"0")
+    one = dataclasses.replace(sample("a", control=control), slide=tmp_path / "a.tif")
+    first = work_on(one, Study(), tmp_path / "out")
+    assert first.inputs.control == control
+    (control / "gates.csv").write_text("marker,positive\npdl1,5\ncd8,60\n")
+    assert work_on(one, Study(), tmp_path / "out").key != first.key
+
+
 def test_work_is_new_when_a_file_or_a_parameter_changed(tmp_path):
     slide = tmp_path / "a.tif"
     slide.write_bytes(b"0")

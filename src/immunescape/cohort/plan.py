@@ -16,6 +16,7 @@ from immunescape.io.geojson import read_annotations
 from immunescape.io.labels import read_imported_labels
 from immunescape.panel import require_nuclear
 from immunescape.pipeline import Inputs, parse_sweep
+from immunescape.pipeline.control import read_control
 from immunescape.pipeline.given import CORRECTIONS
 from immunescape.pipeline.named_files import with_model_found
 from immunescape.pipeline.slide_panel import panel_of
@@ -189,6 +190,11 @@ def look_at(sample: "Sample", base: Study, sweeps: Sequence[str] = ()) -> tuple[
             read_imported_labels(pair, slide, are=options.labels_are, check_pixels=False)
         except ImmunescapeError as error:
             wrong.append(_line(error))
+    if sample.control is not None and sample.control.exists():
+        try:
+            read_control(sample.control)
+        except ImmunescapeError as error:
+            wrong.append(_line(error))
     if sample.annotations is not None and sample.annotations.exists():
         try:
             read_annotations(
@@ -214,12 +220,13 @@ def work_on(
     """Return what is to be done for a sample; see `Work`."""
     inputs = Inputs(
         slide=sample.slide, annotations=sample.annotations, labels=sample.labels,
-        calls=sample.calls, study=sample.study or study_file,
+        calls=sample.calls, control=sample.control, study=sample.study or study_file,
     )  # fmt: skip
     study = with_model_found(inputs, study_of(sample, base))
     files = [sample.slide, sample.annotations, *sample.labels, sample.calls]
     model = Path(study.segment.model).expanduser()
     files += [model] if model.is_file() else []
+    files += [] if sample.control is None else [read_control(sample.control).file]
     told = [
         __version__, study_toml(study), [_seen(path) for path in files], sweeps, csv,
         _corrections(out / SLIDES / sample.sample_id / CORRECTIONS),

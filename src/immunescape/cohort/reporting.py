@@ -27,7 +27,7 @@ _NAMES = (
     "sample_id", "patient", "timepoint", "specimen", "lesion", "site", "batch", "from_timepoint",
     "to_timepoint", "group_column", "group", "subset", "not_comparable_with",
 )  # fmt: skip
-_PLACES = ("slide", "annotations", "labels", "calls", "study")
+_PLACES = ("slide", "annotations", "labels", "calls", "study", "control")
 
 
 def plan_of(

@@ -22,10 +22,10 @@ from immunescape.samples import TIMEPOINTS, Sample, timepoint_order
 __all__ = ["LESIONS_COLUMNS", "Sheet", "read_sheet"]
 
 _NEEDED = ("slide", "patient", "timepoint")
-_FILES = ("annotations", "calls", "study")
+_FILES = ("annotations", "calls", "study", "control")
 _OPTIONAL = (
     "sample_id", "specimen", "lesion", "site", "batch", "annotations", "labels", "calls", "study",
-    "day",
+    "control", "day",
 )  # fmt: skip
 _LISTED = ";|"
 LESIONS_COLUMNS = ("patient", "lesion", "day", "area_mm2")
@@ -72,9 +72,9 @@ def read_sheet(path: Path, look: Look, *, batches: bool = False) -> Sheet:
     ----------
     path
         CSV or xlsx with ``slide, patient, timepoint`` and, as far as wanted, ``sample_id,
-        specimen, lesion, site, batch, annotations, labels, calls, study, day``; any further
-        column is carried along. Paths are relative to the sheet; two label images (nuclei and
-        cells) are parted by ``|``.
+        specimen, lesion, site, batch, annotations, labels, calls, study, control, day``; any
+        further column is carried along. Paths are relative to the sheet; two label images
+        (nuclei and cells) are parted by ``|``.
     look
         Opens the files of a sample.
     batches
@@ -168,6 +168,7 @@ def _sample(
             labels=labels,
             calls=files["calls"],
             study=files["study"],
+            control=files["control"],
             carried={c: told.get(c, "") for c in carried},
             line=row.line,
         ),

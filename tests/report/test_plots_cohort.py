@@ -175,7 +175,7 @@ def test_a_course_shows_both_kinds_of_gates():
 
 
 def test_a_missing_timepoint_is_told_from_one_that_cannot_be_judged():
-    figure, axes = new_figure(PAPER)
+    _, axes = new_figure(PAPER)
     draw_trajectory(
         axes, PAPER, drawn.specimens({"P02": drawn.COURSE["P02"]}), NEGATIVE, TIMEPOINTS
     )

@@ -76,8 +76,9 @@ def test_figures_are_written_twice_each(folder, tmp_path):
     written = save_cohort_figures(folder, figures)
     names = sorted(p.name for p in figures.iterdir())
     assert sorted(p.name for p in written) == names
-    assert "cohort-paired-pdl1-negative-touching.svg" in names
-    assert "007-course-cd8-in-centre.png" in names
+    assert "cohort-paired-pdl1-negative-touching-by-jak1.svg" in names
+    assert "007-course-pdl1-negative-touching.png" in names
+    assert not [n for n in names if "cd8-in-centre" in n]  # no specimen has it
     assert {n.removesuffix(".svg") for n in names if n.endswith(".svg")} == {
         n.removesuffix(".png") for n in names if n.endswith(".png")
     }

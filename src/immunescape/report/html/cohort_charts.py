@@ -76,7 +76,7 @@ def groupings(samples: "Sequence[Sample]", first: str = "") -> tuple[Groups, ...
 def paired_sketches(
     specimens: "pd.DataFrame", timepoints: Sequence[str], groups: Groups
 ) -> Iterator[tuple[Sketch, Headline, list[Line]]]:
-    """Yield a figure for each number with every patient as a line.
+    """Yield a figure for each number that some specimen has, with every patient as a line.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def paired_sketches(
     width = 6.4 if count > MANY else 4.9
     by = f"-by-{_safe(groups.column)}" if groups.column else ""
     for headline in SHOWN:
+        if not rows_of_headline(specimens, headline)["value"].notna().any():
+            continue
         lines: list[Line] = []
 
         def draw(
@@ -139,7 +141,7 @@ def paired_charts(
             charts = []
             for sketch, headline, lines in paired_sketches(specimens, timepoints, groups):
                 main = headline.key in _FIRST
-                if (not main and place) or headline.title in undrawn:
+                if not main and place:
                     continue
                 figure, _ = sketch.draw(SCREEN)
                 key = f"{sketch.name}-{place}"

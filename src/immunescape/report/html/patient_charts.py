@@ -26,7 +26,7 @@ _LEFT_OUT = ("cd8_in_tumour",)
 
 
 def course_sketches(specimens: "pd.DataFrame", timepoints: Sequence[str]) -> Iterator[Sketch]:
-    """Yield a figure for each number: its values at the timepoints of one patient.
+    """Yield a figure for each number that can be judged: its course in one patient.
 
     Parameters
     ----------
@@ -35,9 +35,7 @@ def course_sketches(specimens: "pd.DataFrame", timepoints: Sequence[str]) -> Ite
     timepoints
         In the order of time.
     """
-    for headline in SHOWN:
-        if headline.key in _LEFT_OUT:
-            continue
+    for headline in _judged(specimens)[0]:
 
         def draw(look: "Look", headline: Headline = headline) -> tuple["Figure", Sequence[Mark]]:
             figure, axes = new_figure(look, width_in=3.7, height_in=2.9)
@@ -61,20 +59,24 @@ def course_charts(
     specimens: "pd.DataFrame", timepoints: Sequence[str]
 ) -> tuple[list[Drawn], list[str]]:
     """Return the same figures, drawn for a page, and what cannot be judged at any timepoint."""
-    shown = [headline for headline in SHOWN if headline.key not in _LEFT_OUT]
     if specimens.empty:
         return [], []
-    drawn, undrawn = [], []
+    shown, undrawn = _judged(specimens)
+    drawn = []
     with drawing():
         for headline, sketch in zip(shown, course_sketches(specimens, timepoints), strict=True):
-            if not rows_of_headline(specimens, headline)["value"].notna().any():
-                undrawn.append(headline.title)
-                continue
             figure, marks = sketch.draw(SCREEN)
             svg = inline_svg(figure, sketch.name, title=sketch.title, marks=marks)
             table = numbers_table(f"{sketch.name}-table", headline, specimens)
             drawn.append(Drawn(svg=svg, title=sketch.title, table=table))
-    return drawn, undrawn
+    return drawn, [headline.title for headline in undrawn]
+
+
+def _judged(specimens: "pd.DataFrame") -> tuple[list[Headline], list[Headline]]:
+    """Return the numbers that some specimen has, and those that none has."""
+    every = [headline for headline in SHOWN if headline.key not in _LEFT_OUT]
+    found = [h for h in every if rows_of_headline(specimens, h)["value"].notna().any()]
+    return found, [h for h in every if h not in found]
 
 
 def lesion_sketch(

@@ -11,7 +11,7 @@ from immunescape.errors import OutputError
 from immunescape.io.output import atomic_path, writing
 from immunescape.report.colours import MARKER_COLOURS, PHENOTYPE_COLOURS, REGION_COLOURS
 from immunescape.report.colours import marker_colours as colours_of
-from immunescape.report.html.drawn import Mark, drawing, marks_of
+from immunescape.report.html.drawn import Mark, as_it_stands, drawing, marks_of
 from immunescape.report.picks import Pick, Picker
 from immunescape.report.pictures import (
     Limits,
@@ -226,6 +226,7 @@ def _saved(sketch: Sketch, folder: Path, prefix: str) -> Iterator[Path]:
 
     with drawing(), rc_context({"svg.hashsalt": sketch.name}):
         figure, _ = sketch.draw(PAPER)
+        as_it_stands(figure)
         for suffix, metadata in ((".svg", _METADATA), (".png", {"Software": None})):
             path = folder / f"{prefix}{sketch.name}{suffix}"
             with atomic_path(path) as beside:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from immunescape.report.html.page import Table
     from immunescape.report.plots import Bar
 
-__all__ = ["SCREEN", "Drawn", "Mark", "drawing", "inline_svg", "marks_of"]
+__all__ = ["SCREEN", "Drawn", "Mark", "as_it_stands", "drawing", "inline_svg", "marks_of"]
 
 SCREEN = Look(ground="#fe01f7", ink="#01f702", soft="#01f703", plain="#01f704")
 """Colours that stand for those of the page: `inline_svg` puts its variables in their place."""
@@ -95,11 +95,19 @@ def marks_of(axes: "Axes", bars: "Iterable[Bar]") -> tuple[Mark, ...]:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw text as it stands: a dollar in the name of a marker starts no formula."""
+    """Draw for a page: text stays text, in the letters of whoever reads it."""
     from matplotlib import rc_context
 
-    with rc_context({"svg.fonttype": "none", "text.parse_math": False, "path.simplify": True}):
+    with rc_context({"svg.fonttype": "none"}):
         yield
+
+
+def as_it_stands(figure: "Figure") -> None:
+    """Let every text of a figure be shown as it is: a dollar in a name starts no formula."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
 
 
 def inline_svg(
@@ -136,6 +144,7 @@ def inline_svg(
     from markupsafe import Markup
     from matplotlib import rc_context
 
+    as_it_stands(figure)
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": key}), _without_pixels(figure) as pictures:
         figure.savefig(

@@ -77,7 +77,7 @@ def scheduler() -> Iterator[str]:
     """Start a Dask scheduler with two workers, as an administrator would."""
     from distributed import LocalCluster
 
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     try:
         yield cluster.scheduler_address
     finally:

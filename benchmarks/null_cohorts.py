@@ -74,7 +74,7 @@ WORLDS = (
     World("alike, 8 patients"),
     World("skewed, unequal, 8 patients", rows=(5, 30), skewed=True),
     World(
-        "2 lesions, 2 fields, 9 patients", 9, lesions=2, fields=2, rows=(5, 5), skewed=True, exact=8
+        "2 lesions, 2 fields, 7 patients", 7, lesions=2, fields=2, rows=(5, 5), skewed=True, exact=6
     ),
 )
 GROUPED = World("two groups of 6", 12, grouped=True, skewed=True)
@@ -278,7 +278,7 @@ def share(hits: pd.Series) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cohorts", type=int, default=1000)
-    parser.add_argument("--within", type=int, default=30, help="cohorts for intervals of patients")
+    parser.add_argument("--within", type=int, default=24, help="cohorts for intervals of patients")
     parser.add_argument("--power", type=int, default=100, help="cohorts with a planted change")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()

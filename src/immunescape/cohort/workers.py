@@ -151,8 +151,8 @@ def worker_processes(count: int = 1, scheduler: str = "") -> Iterator[Workers]:
     with _environment_kept(), dask.config.set(settings):
         with _deaf():
             cluster = LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
-                host="127.0.0.1", memory_limit=0, silence_logs=logging.CRITICAL,
+                n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
+                dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.CRITICAL,
             )  # fmt: skip
         try:
             with Client(cluster) as client:

@@ -79,8 +79,11 @@ def pictured(
     slide = job.opened.slide
     channels = tuple(s.channel for s in job.opened.panel.stains if s.role != "ignored")
     key = _key(job, channels)
-    record = dict(earlier.pictures) if earlier else {}
-    record = {name: told for name, told in record.items() if told.get("key") == key}
+    record = {
+        name: told
+        for name, told in (earlier.pictures if earlier else {}).items()
+        if isinstance(told, Mapping) and told.get("key") == key
+    }
     try:
         kept = read_pictures(job.folder, record)
     except OutputError:  # whatever befell them, the slide is at hand

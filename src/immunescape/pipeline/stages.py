@@ -211,7 +211,7 @@ def earlier_result(folder: Path) -> Earlier | None:
             inspection=data.get("segmentation_quality", {}),
             corrected=data["stages"].get("corrected", {}),
             unedited=data["stages"].get("unedited", {}),
-            pictures=data.get("pictures", {}),
+            pictures=dict(data.get("pictures", {})),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(

@@ -9,6 +9,7 @@ import pytest
 
 from immunescape.report.effects import effect_text
 from immunescape.report.headlines import FURTHER, HEADLINES, SHOWN, rows_of_headline
+from immunescape.report.html.cohort_sweep import sweep_summary
 from immunescape.report.html.drawn import drawing, inline_svg
 from immunescape.report.html.patient_patterns import course_said, moment_said
 from immunescape.report.plots_cohort import draw_paired, paired_height_in
@@ -263,3 +264,26 @@ def test_a_course_is_told_with_its_steps():
     assert said.steps == "baseline: a → relapse: b"
     assert said.evidence == ("30 % to 95 %",)
     assert said.against == ("two lesions",)
+
+
+def test_a_varied_parameter_is_told_by_median_and_range():
+    rows = [
+        {
+            "gates": "shared", "metric": drawn.NEGATIVE, "phenotype": "tumour", "unit": "1",
+            "region": "tissue", "neighbourhood": "contact", "parameter": "margin.width_um",
+            "parameter_value": width, "timepoint": timepoint, "value": value,
+        }
+        for width, timepoint, value in (
+            (40, "baseline", 0.1), (40, "baseline", 0.3), (40, "baseline", 0.8),
+            (40, "relapse", None), (100, "baseline", 0.5),
+        )
+    ]  # fmt: skip
+    table = sweep_summary("sweep", pd.DataFrame(rows), TIMEPOINTS)
+    texts = [[getattr(cell, "text", cell) for cell in row] for row in table.rows]
+    assert texts == [
+        [NEGATIVE.title, "margin.width_um", "40", "30.0 % (10.0 % to 80.0 %; 3)", "no slide",
+         "not evaluable"],
+        [NEGATIVE.title, "margin.width_um", "100", "50.0 % (50.0 % to 50.0 %; 1)", "no slide",
+         "no slide"],
+    ]  # fmt: skip
+    assert not sweep_summary("sweep", None, TIMEPOINTS).rows

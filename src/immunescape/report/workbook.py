@@ -115,7 +115,9 @@ def write_cohort_workbook(
         sheets.append(table_sheet("Failures", told, tables["failures"], still=1))
         held.append("failures")
     patients = {r.sample.patient for r in results}
-    title = f"Cohort of {len(patients)} patients, {len(results)} slides"
+    people = "1 patient" if len(patients) == 1 else f"{len(patients)} patients"
+    slides = "1 slide" if len(results) == 1 else f"{len(results)} slides"
+    title = f"Cohort of {people}, {slides}"
     _write(folder, title, sheets, held, carried)
 
 

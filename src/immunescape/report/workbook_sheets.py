@@ -213,7 +213,7 @@ def _high(row: Sequence[Any], places: Iterable[int], widths: Sequence[float]) ->
     lines = 1
     for i in places:
         if i < len(row) and isinstance(row[i], str):
-            lines = max(lines, len(textwrap.wrap(row[i], max(int(widths[i] * 0.95), 4))))
+            lines = max(lines, len(textwrap.wrap(row[i], max(int(widths[i] * 1.1), 4))))
     return _LINE_PT * lines
 
 

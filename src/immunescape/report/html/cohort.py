@@ -8,6 +8,7 @@ import pandas as pd
 from immunescape.report.headlines import HEADLINES, SHOWN
 from immunescape.report.html.cohort_charts import MANY, groupings, paired_charts
 from immunescape.report.html.cohort_patterns import matrix_of
+from immunescape.report.html.cohort_sweep import sweep_summary
 from immunescape.report.html.cohort_tables import (
     comparison_card,
     comparisons_table,
@@ -44,6 +45,8 @@ _FILES = (
     ("patients.csv", "changes in each patient"),
     ("comparisons.csv", "changes over patients"),
     ("patterns.csv", "patterns with their evidence"),
+    ("staining.csv", "whether stains can be compared"),
+    ("sweep.csv", "every number with a parameter varied"),
     ("failures.csv", "slides that could not be analysed"),
     ("report.xlsx", "all of it as a workbook, with a data dictionary"),
 )
@@ -67,7 +70,8 @@ def cohort_page(
     results
         The slides, each under one kind of gates.
     tables
-        ``specimens, patients, comparisons, patterns, failures``; one that is not there is empty.
+        ``specimens, patients, comparisons, patterns, failures``, and ``staining, sweep``; one that
+        is not there is empty.
     timepoints
         In the order of time.
     links
@@ -102,6 +106,7 @@ def cohort_page(
         comparisons=comparisons_table("comparisons", main["comparisons"]),
         changes=changes_table("changes", every["patients"], whole=True, links=links),
         specimens=specimens_table("specimens", main["specimens"], links),
+        sweep=sweep_summary("sweep", tables.get("sweep"), timepoints),
         flags=flags_table("flags", main["patients"], main["comparisons"]),
         failures=failures_table("failures", every["failures"]),
         patients=list(links.items()),

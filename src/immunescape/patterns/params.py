@@ -40,7 +40,8 @@ class PatternParams(Params):
         PD-L1 is alike with and without contact where the upper end of the same odds ratio is
         below this, and its lower end shows no rise.
     max_p
-        Largest p value of the relabelling test with which a rise is taken for more than chance.
+        Largest p value of the relabelling test with which a rise is taken for more than chance; 1
+        leaves the rise to the interval alone.
     absent_share
         PD-L1 is absent on tumour cells where the upper end of the share that is PD-L1-positive,
         of those touching CD8, is below this; other cells answer where the lower end of theirs is
@@ -61,7 +62,7 @@ class PatternParams(Params):
     excluded_ratio: Annotated[float, Between(1.0, 100.0, step=0.5)] = 2.0
     rise_odds_ratio: _Odds = 1.5
     flat_odds_ratio: _Odds = 4.0
-    max_p: Annotated[float, Between(0.001, 0.5, step=0.005)] = 0.05
+    max_p: Annotated[float, Between(0.001, 1.0, step=0.005)] = 0.05
     absent_share: _Share = 0.2
     constitutive_share: _Share = 0.5
 

@@ -27,7 +27,7 @@ _NAMES = (
     "sample_id", "patient", "timepoint", "specimen", "lesion", "site", "batch", "from_timepoint",
     "to_timepoint", "group_column", "group", "subset", "not_comparable_with",
 )  # fmt: skip
-_PLACES = ("slide", "annotations", "labels", "calls", "study", "control")
+_PLACES = ("slide", "annotations", "labels", "calls", "study", "control", "edits")
 
 
 def plan_of(
@@ -128,7 +128,8 @@ def _kept(out: Path, plan: Mapping[str, Any]) -> _Kept:
     try:
         samples = [_sample(row) for row in plan["samples"]]
         lesions = pd.DataFrame(plan["lesions"], columns=["patient", "lesion", "day", "area_mm2"])
-        tables = {name: _read(out / f"{name}.csv") for name in TABLES}
+        swept = ("sweep",) if (out / "sweep.csv").is_file() else ()
+        tables = {name: _read(out / f"{name}.csv") for name in (*TABLES, *swept)}
         done = _read(out / "cohort.csv").groupby("sample_id")["gates"].agg(set)
     except FileNotFoundError as error:
         raise OutputError(

@@ -34,7 +34,7 @@ class Sample:
         The lesion, where it was, and the slides it was stained with; empty where not told.
     day
         Day of the biopsy, counted from any start that a patient's rows share; None if not told.
-    annotations, labels, calls, study
+    annotations, labels, calls, study, edits
         Files that go with the slide.
     control
         Result folder of a control slide that was stained with it.
@@ -58,6 +58,7 @@ class Sample:
     calls: Path | None = None
     study: Path | None = None
     control: Path | None = None
+    edits: Path | None = None
     carried: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
 

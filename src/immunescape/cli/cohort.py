@@ -44,9 +44,9 @@ def cohort(
     ----------
     sheet
         Table with a row a slide: ``slide, patient, timepoint``; if wanted ``sample_id, specimen,
-        lesion, site, batch, annotations, labels, calls, study, control, day``; further columns are
-        carried along. CSV with commas, semicolons or tabs, or xlsx. A ``lesions.csv`` beside it
-        holds the lesions' areas over days.
+        lesion, site, batch, annotations, labels, calls, study, control, edits, day``; further
+        columns are carried along. CSV with commas, semicolons or tabs, or xlsx. A ``lesions.csv``
+        beside it holds the lesions' areas over days.
     out
         Folder of the cohort.
     workers

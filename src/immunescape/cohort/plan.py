@@ -220,7 +220,8 @@ def work_on(
     """Return what is to be done for a sample; see `Work`."""
     inputs = Inputs(
         slide=sample.slide, annotations=sample.annotations, labels=sample.labels,
-        calls=sample.calls, control=sample.control, study=sample.study or study_file,
+        calls=sample.calls, control=sample.control, edits=sample.edits,
+        study=sample.study or study_file,
     )  # fmt: skip
     study = with_model_found(inputs, study_of(sample, base))
     files = [sample.slide, sample.annotations, *sample.labels, sample.calls]
@@ -229,7 +230,7 @@ def work_on(
     files += [] if sample.control is None else [read_control(sample.control).file]
     told = [
         __version__, study_toml(study), [_seen(path) for path in files], sweeps, csv,
-        _corrections(out / SLIDES / sample.sample_id / CORRECTIONS),
+        _corrections(sample.edits or out / SLIDES / sample.sample_id / CORRECTIONS),
     ]  # fmt: skip
     return Work(
         sample=sample, inputs=inputs, study=study, out=out, key=_digest(told), sweeps=sweeps,
@@ -302,7 +303,7 @@ def _seen(path: Path | None) -> list[Any]:
 
 
 def _corrections(path: Path) -> str:
-    """Return the hash of corrections in a result folder; empty where there is no row."""
+    """Return the hash of a file of corrections; empty where there is no row."""
     data = path.read_bytes() if path.is_file() else b""
     return hashlib.sha256(data).hexdigest() if data.count(b"\n") > 1 else ""
 

@@ -22,10 +22,10 @@ from immunescape.samples import TIMEPOINTS, Sample, timepoint_order
 __all__ = ["LESIONS_COLUMNS", "Sheet", "read_sheet"]
 
 _NEEDED = ("slide", "patient", "timepoint")
-_FILES = ("annotations", "calls", "study", "control")
+_FILES = ("annotations", "calls", "study", "control", "edits")
 _OPTIONAL = (
     "sample_id", "specimen", "lesion", "site", "batch", "annotations", "labels", "calls", "study",
-    "control", "day",
+    "control", "edits", "day",
 )  # fmt: skip
 _LISTED = ";|"
 LESIONS_COLUMNS = ("patient", "lesion", "day", "area_mm2")
@@ -72,7 +72,7 @@ def read_sheet(path: Path, look: Look, *, batches: bool = False) -> Sheet:
     ----------
     path
         CSV or xlsx with ``slide, patient, timepoint`` and, as far as wanted, ``sample_id,
-        specimen, lesion, site, batch, annotations, labels, calls, study, control, day``; any
+        specimen, lesion, site, batch, annotations, labels, calls, study, control, edits, day``; any
         further column is carried along. Paths are relative to the sheet; two label images
         (nuclei and cells) are parted by ``|``.
     look
@@ -169,6 +169,7 @@ def _sample(
             calls=files["calls"],
             study=files["study"],
             control=files["control"],
+            edits=files["edits"],
             carried={c: told.get(c, "") for c in carried},
             line=row.line,
         ),

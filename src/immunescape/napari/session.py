@@ -103,7 +103,8 @@ class Session:
     def folder(self) -> Path:
         """Folder of the result."""
         assert self.slide is not None
-        return self.out / check_folder_name(self.slide.name)
+        named = self._inputs.name if self._inputs is not None else ""
+        return self.out / check_folder_name(named or self.slide.name)
 
     @property
     def kept(self) -> Path:

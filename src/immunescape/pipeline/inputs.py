@@ -50,6 +50,8 @@ class Inputs:
         Result folder of a control slide of the same stain run, or its ``gates.csv``.
     study
         The study file, if there is one: files that it names are looked for beside it too.
+    name
+        Name of the result's folder, where it is not the slide's.
     """
 
     slide: Path
@@ -59,6 +61,7 @@ class Inputs:
     edits: Path | None = None
     control: Path | None = None
     study: Path | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,7 @@ class Job:
 def open_job(inputs: Inputs, out: Path, study: "Study", name: str = "") -> Job:
     """Open the files of a slide and name its folder, after the slide or as told; write nothing."""
     study = with_model_found(inputs, study)
+    name = name or inputs.name
     opened = open_inputs(inputs, study, out, name)
     folder = out / check_folder_name(name or opened.slide.name)
     return Job(inputs, study, opened, folder, _keys(opened, study))

@@ -163,6 +163,22 @@ def test_small_changes_stay_small_on_a_logarithmic_axis():
     assert math.isnan(scale.at(None))
 
 
+def test_an_interval_that_goes_on_beyond_the_axis_ends_in_an_arrow():
+    table = drawn.specimens({"P01": drawn.COURSE["P01"]}, ("shared",))
+    mine = (table["metric"] == CENTRE.metric) & (table["region"] == CENTRE.region)
+    table.loc[mine & (table["timepoint"] == "baseline"), "ci_low"] = 0.0
+    table.loc[mine & (table["timepoint"] == "relapse"), "ci_high"] = math.inf
+    _, axes = new_figure(PAPER)
+    draw_trajectory(axes, PAPER, table, CENTRE, TIMEPOINTS)
+    low, high = axes.get_ylim()
+    (bars,) = axes.collections
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    assert ends[0].min() == pytest.approx(low)
+    assert ends[2].max() == pytest.approx(high)
+    arrows = {line.get_marker(): list(line.get_xdata()) for line in axes.lines}
+    assert (arrows["v"], arrows["^"]) == ([0], [2])
+
+
 def test_a_course_shows_both_kinds_of_gates():
     table = drawn.specimens({"P01": drawn.COURSE["P01"]})
     table.loc[(table["gates"] == "slide") & (table["metric"] == drawn.NEGATIVE), "value"] = 0.5

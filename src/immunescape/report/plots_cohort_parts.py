@@ -140,8 +140,12 @@ class Scale:
 
     def within(self, value: Any) -> float:
         """Return where the end of an interval stands, cut at the ends of the axis."""
+        if pd.isna(value):
+            return math.nan
         at = self.at(value)
-        return at if math.isnan(at) else min(max(at, self.low), self.high)
+        if math.isnan(at):  # 0, or infinite, on an axis that shows neither
+            return self.low if float(value) <= 0 else self.high
+        return min(max(at, self.low), self.high)
 
     def dress(self, axes: "Axes") -> None:
         """Give axes the limits and ticks of the scale."""
@@ -170,15 +174,16 @@ def scale_for(headline: "Headline", values: Sequence[Any], ends: Sequence[Any] =
     values
         Each of them, missing ones included.
     ends
-        Ends of their intervals; they widen the axis, but by no more than three times a value.
+        Ends of their intervals; they widen a logarithmic axis by three times a value at most.
     """
     if headline.scale == "percent":
         return Scale(kind="percent", low=-3.0, high=103.0)
     known = [float(v) for v in values if not pd.isna(v)]
     finite = [v for v in known if math.isfinite(v)]
     if headline.scale == "linear":
-        top = max([*finite, *(float(e) for e in ends if pd.notna(e)), 1.0])
-        return Scale(kind="linear", low=min([*finite, 0.0]) - 0.03 * top, high=1.06 * top)
+        every = [*finite, *(float(e) for e in ends if pd.notna(e) and math.isfinite(e)), 0.0, 1.0]
+        rim = 0.05 * (max(every) - min(every))
+        return Scale(kind="linear", low=min(every) - rim, high=max(every) + rim)
     above = [v for v in finite if v > 0]
     least, most = (min(above), max(above)) if above else (1.0, 10.0)
     shown = [float(e) for e in ends if pd.notna(e) and least / 3 <= float(e) <= most * 3]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from immunescape.report.headlines import Headline, rows_of_headline
-from immunescape.report.plots_cohort_parts import DOTS, GROUP_STYLES, Style, scale_for, text_of
+from immunescape.report.plots_cohort_parts import (
+    DOTS,
+    GROUP_STYLES,
+    Scale,
+    Style,
+    scale_for,
+    text_of,
+)
 from immunescape.report.plots_parts import SMALL_PT, put_title, say_instead, shortened
 from immunescape.report.plots_style import FONT_PT, Look
 from immunescape.report.wording import interval_text, n_text, value_text
@@ -96,6 +103,7 @@ def draw_trajectory(
             low = [scale.within(v) for v in mine["ci_low"]]
             high = [scale.within(v) for v in mine["ci_high"]]
             axes.vlines(x, low, high, color=look.ink, lw=1.1 if main else 0.7, zorder=2)
+            _mark_cuts(axes, look, x, mine, scale)
             if main:
                 steps = pairwise(zip(x, y, mine["_x"], strict=True))
                 for (x0, y0, n0), (x1, y1, n1) in steps:
@@ -130,6 +138,22 @@ def draw_trajectory(
     axes.set_axisbelow(True)
     put_title(axes, look, headline.title, f"{headline.unit}; bars are 95 % intervals")
     return tuple(places)
+
+
+def _mark_cuts(
+    axes: "Axes", look: Look, x: Sequence[float], rows: pd.DataFrame, scale: Scale
+) -> None:
+    """Put an arrow where an interval goes on beyond the axis."""
+    for column, marker, edge in (("ci_low", "v", scale.low), ("ci_high", "^", scale.high)):
+        cut = [
+            place
+            for place, end in zip(x, rows[column], strict=True)
+            if pd.notna(end) and scale.within(end) == edge
+        ]
+        axes.plot(
+            cut, [edge] * len(cut), ls="", marker=marker, ms=3.5, color=look.ink, clip_on=False,
+            zorder=2,
+        )  # fmt: skip
 
 
 def draw_lesions(

@@ -202,10 +202,9 @@ def _subset(row: Mapping[Any, Any]) -> str:
 
 
 def _n_text(row: Mapping[Any, Any]) -> str:
-    return (
-        f"n = {float(row['n_patients']):.0f} patients, {float(row['n_slides']):.0f} slides, "
-        f"{float(row['n_cells']):,.0f} cells"
-    )
+    counts = [(row[f"n_{what}s"], what) for what in ("patient", "slide", "cell")]
+    texts = [f"{float(n):,.0f} {what}{'' if n == 1 else 's'}" for n, what in counts]
+    return f"n = {', '.join(texts)}"
 
 
 def _p_text(row: Mapping[Any, Any]) -> str:

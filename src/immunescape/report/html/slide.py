@@ -14,6 +14,7 @@ from immunescape.report.figures import (
 )
 from immunescape.report.html.drawn import SCREEN, Drawn, Mark, drawing, inline_svg
 from immunescape.report.html.page import Column, Table, page
+from immunescape.report.html.readings import readings
 from immunescape.report.html.slide_tables import (
     all_settings,
     changed_settings,
@@ -23,7 +24,6 @@ from immunescape.report.html.slide_tables import (
     items_table,
     provenance_table,
     quality_table,
-    readings,
     segmentation_table,
     summary_table,
 )

@@ -1,14 +1,10 @@
 """The tables of a slide's page."""
 
 import math
-import re
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from immunescape.patterns import pattern_table
 from immunescape.report.grid import percent, three_digits
 from immunescape.report.html.page import Cell, Column, Table
 from immunescape.report.methods import Setting, checklist, settings
@@ -24,10 +20,8 @@ from immunescape.report.wording import (
     row_title,
     value_text,
 )
-from immunescape.samples import Sample, SampleResult
 
 __all__ = [
-    "Reading",
     "all_settings",
     "changed_settings",
     "facts",
@@ -36,18 +30,11 @@ __all__ = [
     "items_table",
     "provenance_table",
     "quality_table",
-    "readings",
     "segmentation_table",
     "summary_table",
 ]
 
-_NOWHERE = Path()
-_PIECES = re.compile(r"; (?![^(]*\))")
-_MOST_PIECES = 3
-_MOST_LETTERS = 240
-_MOST_RULE = 300
 _MOST_FACT = 90
-_NO_PATTERN = ("_not_evaluable", "_unnamed")
 _FIGURES = (
     ("cells", "cells", "{:.0f}"),
     ("cells_per_mm2", "cells per mm² of tissue", "{:.0f}"),
@@ -75,84 +62,6 @@ def facts(told: Told) -> tuple[tuple[str, str], ...]:
         ("reviewed by", told.study.reviewed_by or "nobody named"),
     ]
     return tuple((word, shortened(value, _MOST_FACT)) for word, value in found if value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """A pattern in words, with what speaks for it and against it.
-
-    Parameters
-    ----------
-    words
-        What it is, and whether it is shown.
-    holds
-        Whether it is shown; None where that cannot be judged.
-    for_, against
-        Evidence; empty where there is none.
-    rule
-        What makes it hold.
-    otherwise
-        What other thresholds would say.
-    reason
-        Why it cannot be judged.
-    """
-
-    words: str
-    holds: bool | None
-    for_: str
-    against: str
-    rule: str
-    otherwise: str
-    reason: str
-
-    @property
-    def short(self) -> "Reading":
-        """The same with no more of it than a first page has room for."""
-        rule = self.rule
-        if len(rule) > _MOST_RULE:
-            rule = f"{shortened(rule, _MOST_RULE)} (in full below)"
-        return replace(
-            self,
-            words=shortened(self.words, _MOST_LETTERS),
-            for_=_first(self.for_),
-            against=_first(self.against),
-            rule=rule,
-            otherwise=shortened(self.otherwise, _MOST_LETTERS),
-        )
-
-
-def readings(told: Told) -> tuple[Reading, ...]:
-    """Return what the slide's numbers are consistent with, one for each pattern and axis."""
-    name = told.result.name
-    sample = Sample(
-        sample_id=name, slide=_NOWHERE, patient=name, timepoint="this slide", specimen=name
-    )
-    tables = {k: t for k, t in told.tables.items() if k in ("summary", "sensitivity", "gates")}
-    table = pattern_table([SampleResult(sample, _NOWHERE, tables)])
-    return tuple(
-        Reading(
-            words=_text(row["words"]),
-            holds=None if pd.isna(row["holds"]) else bool(row["holds"]),
-            for_=_text(row["evidence_for"]),
-            against=_text(row["evidence_against"]),
-            rule=_text(row["rule"]),
-            otherwise=_text(row["otherwise"]),
-            reason=_text(row["reason"]),
-        )
-        for row in table[table["level"] == "slide"].to_dict("records")
-        if row["holds"] is not False or not str(row["pattern"]).endswith(_NO_PATTERN)
-    )
-
-
-def _first(evidence: str) -> str:
-    """Return the first pieces of evidence; a semicolon within brackets parts none."""
-    pieces = _PIECES.split(evidence)
-    kept = pieces[:1]
-    for piece in pieces[1:_MOST_PIECES]:
-        if sum(map(len, kept)) + len(piece) <= _MOST_LETTERS:
-            kept.append(piece)
-    left = len(pieces) - len(kept)
-    return shortened("; ".join(kept), _MOST_RULE) + (f"; and {left} more, below" if left else "")
 
 
 def induction_table(told: Told) -> Table:

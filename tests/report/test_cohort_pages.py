@@ -164,6 +164,19 @@ def test_effect_and_interval_stand_before_p(browser, cohort):
     assert "no test is possible" in alone["Remarks"]
 
 
+def test_the_patterns_of_every_patient_stand_in_one_table(browser, cohort):
+    browser.open(cohort[0] / "report.html")
+    rows = browser.ask(
+        "Array.from(document.querySelectorAll('table.matrix tbody tr'))"
+        ".map(r => Array.from(r.cells).map(c => c.textContent.trim()))"
+    )
+    assert rows == [
+        ["P01", "T cells: infiltrated", "none read", "PD-L1: absent on tumour",
+         "consistent with lost PD-L1 induction"],
+        ["P02", "none read", "no slide", "T cells: not evaluable", ""],
+    ]  # fmt: skip
+
+
 def test_what_failed_is_told_with_its_remedy(browser, cohort):
     out, _ = cohort
     browser.open(out / "report.html")

@@ -97,7 +97,12 @@ def cohort_page(
         warnings=_few(warnings),
         cards=_cards(main["comparisons"], timepoints),
         results=list(results),
-        matrix=matrix_of(main["patterns"], timepoints, links),
+        matrix=matrix_of(
+            main["patterns"],
+            timepoints,
+            links,
+            {(r.sample.patient, r.sample.timepoint) for r in results},
+        ),
         timepoints=timepoints,
         choices=choices,
         further=further,

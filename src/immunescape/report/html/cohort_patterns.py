@@ -1,6 +1,6 @@
 """Patterns of a cohort: every patient at every timepoint."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,16 +31,20 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixRow:
-    """One patient: chips at each timepoint, and the courses in words."""
+    """One patient: chips at each timepoint, why there are none, and the courses in words."""
 
     patient: str
     link: str
     chips: tuple[tuple[Chip, ...], ...]
+    empty: tuple[str, ...]
     courses: tuple[str, ...]
 
 
 def matrix_of(
-    patterns: "pd.DataFrame", timepoints: Sequence[str], links: Mapping[str, str]
+    patterns: "pd.DataFrame",
+    timepoints: Sequence[str],
+    links: Mapping[str, str],
+    taken: Collection[tuple[str, str]],
 ) -> list[MatrixRow]:
     """Return the patterns of every patient at every timepoint.
 
@@ -52,6 +56,8 @@ def matrix_of(
         In the order of time.
     links
         Page of each patient.
+    taken
+        Patients and timepoints of which a slide was analysed.
     """
     if patterns.empty:
         return []
@@ -61,9 +67,16 @@ def matrix_of(
         mine = held[held["patient"].astype(str) == patient]
         over = mine[(mine["level"] == "patient") & (mine["timepoint"].map(text_of) == "")]
         chips = tuple(_chips(mine[mine["timepoint"] == t]) for t in timepoints)
+        empty = tuple("none read" if (patient, t) in taken else "no slide" for t in timepoints)
         courses = course_said(over.to_dict("records")).verdicts
         rows.append(
-            MatrixRow(patient=patient, link=links.get(patient, ""), chips=chips, courses=courses)
+            MatrixRow(
+                patient=patient,
+                link=links.get(patient, ""),
+                chips=chips,
+                empty=empty,
+                courses=courses,
+            )
         )
     return rows
 

@@ -8,8 +8,9 @@ import pytest
 
 from immunescape.report import workbook_sheets
 from immunescape.report.workbook import write_cohort_workbook, write_slide_workbook
+from immunescape.report.workbook_cells import Sheet
 from immunescape.report.workbook_columns import COLUMNS, TABLE_COLUMNS
-from immunescape.report.workbook_sheets import Sheet, write_workbook
+from immunescape.report.workbook_sheets import write_workbook
 from immunescape.results import SUMMARY_COLUMNS
 from tests.report import cohort_tables as drawn
 

@@ -9,6 +9,7 @@ import pandas as pd
 from immunescape.report.headlines import SHOWN
 from immunescape.report.text import NOT_FOR_DIAGNOSIS
 from immunescape.report.wording import METRIC_TITLES, PHENOTYPE_TITLES, marker_title, region_title
+from immunescape.report.workbook_cells import Formatted, Sheet
 from immunescape.report.workbook_cohort import (
     gathered,
     headline_sheet,
@@ -16,7 +17,7 @@ from immunescape.report.workbook_cohort import (
     patient_sheet,
 )
 from immunescape.report.workbook_columns import COLUMNS, TABLE_COLUMNS, tables_with
-from immunescape.report.workbook_sheets import Formatted, Sheet, table_sheet, write_workbook
+from immunescape.report.workbook_sheets import table_sheet, write_workbook
 from immunescape.results import REGION_NAMES
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from immunescape.report.headlines import HEADLINES, SHOWN, Headline, rows_of_headline
-from immunescape.report.workbook_sheets import Formatted, Sheet
+from immunescape.report.workbook_cells import Formatted, Sheet
 from immunescape.samples import timepoint_order
 
 if TYPE_CHECKING:

@@ -1,25 +1,22 @@
 """Sheets of a workbook: values, formats and widths; nothing in them can run."""
 
-import math
 import re
-import textwrap
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from immunescape.io.output import atomic_path
+from immunescape.report.workbook_cells import Formatted, Sheet, high, plain, widths
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
-__all__ = ["MOST_ROWS", "Formatted", "Sheet", "table_sheet", "write_workbook"]
+__all__ = ["MOST_ROWS", "table_sheet", "write_workbook"]
 
 MOST_ROWS = 1_048_576
 """Rows that a sheet can have, its header included."""
@@ -29,9 +26,6 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TIME = (1980, 1, 1, 0, 0, 0)
 _STAMP = b"1980-01-01T00:00:00Z"
 _STAMPED = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*(<)")
-_LOOKED_AT = 300
-_LINE_PT = 15.0
-_NARROW, _WIDE = 7.0, 60.0
 
 _BY_UNIT = {
     "1": "0.000", "per_mm2": "#,##0.0", "mm2": "0.0000", "cells": "#,##0", "log_odds": "0.00",
@@ -48,56 +42,6 @@ _BY_COLUMN = {
     "mixed_ci_high": "0.000", "p_value": "0.0000", "q_value": "0.0000",
     "smallest_p_value": "0.0000000",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Formatted:
-    """A value that is shown in a way of its own.
-
-    Parameters
-    ----------
-    value
-        A number.
-    form
-        How a spreadsheet shows it.
-    """
-
-    value: Any
-    form: str
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Sheet:
-    """One sheet.
-
-    Parameters
-    ----------
-    name
-        On its tab; at most 31 letters.
-    told
-        What it holds, for the list of sheets.
-    headers
-        One a column, with the unit.
-    rows
-        Values; a missing one leaves its cell empty.
-    formats
-        How numbers of a column are shown, by its place; others as they are.
-    still
-        How many columns stay in view when the sheet is moved sideways.
-    wrapped
-        Places of columns whose text breaks into lines.
-    filters
-        Whether columns have buttons to filter by.
-    """
-
-    name: str
-    told: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    formats: Mapping[int, str]
-    still: int = 0
-    wrapped: frozenset[int] = frozenset()
-    filters: bool = True
 
 
 def table_sheet(name: str, told: str, table: pd.DataFrame, *, still: int = 0) -> Sheet:
@@ -169,8 +113,8 @@ def _fill(target: "WriteOnlyWorksheet", sheet: Sheet) -> None:
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
 
-    widths = _widths(sheet)
-    for i, width in enumerate(widths, start=1):
+    wide = widths(sheet)
+    for i, width in enumerate(wide, start=1):
         target.column_dimensions[get_column_letter(i)].width = width
     target.freeze_panes = f"{get_column_letter(sheet.still + 1)}2"
     target.page_setup.orientation = "landscape"
@@ -189,11 +133,11 @@ def _fill(target: "WriteOnlyWorksheet", sheet: Sheet) -> None:
         cell.fill = PatternFill("solid", fgColor="E3E8EE")
         cell.alignment = Alignment(vertical="top", wrap_text=True)
         heads.append(cell)
-    target.row_dimensions[1].height = _high(sheet.headers, range(len(heads)), widths)
+    target.row_dimensions[1].height = high(sheet.headers, range(len(heads)), wide)
     target.append(heads)
     for number, row in enumerate(_that_fit(sheet), start=2):
         if sheet.wrapped:
-            target.row_dimensions[number].height = _high(row, sheet.wrapped, widths)
+            target.row_dimensions[number].height = high(row, sheet.wrapped, wide)
         target.append(
             [
                 cells.of(value, sheet.formats.get(i, ""), _alignment(i, sheet))
@@ -206,15 +150,6 @@ def _alignment(place: int, sheet: Sheet) -> Literal["", "top", "wrapped"]:
     if not sheet.wrapped:
         return ""
     return "wrapped" if place in sheet.wrapped else "top"
-
-
-def _high(row: Sequence[Any], places: Iterable[int], widths: Sequence[float]) -> float:
-    """Return how high a row is whose text breaks into lines; not every program measures it."""
-    lines = 1
-    for i in places:
-        if i < len(row) and isinstance(row[i], str):
-            lines = max(lines, len(textwrap.wrap(row[i], max(int(widths[i] * 1.1), 4))))
-    return _LINE_PT * lines
 
 
 def _that_fit(sheet: Sheet) -> Iterable[Sequence[Any]]:
@@ -249,7 +184,7 @@ class _Cells:
 
         if isinstance(value, Formatted):
             value, form = value.value, value.form
-        value = _plain(value)
+        value = plain(value)
         runs = False
         if isinstance(value, str):
             value, form = _text(value) or None, ""
@@ -278,51 +213,7 @@ class _Cells:
             cell._style = copy(look)
 
 
-def _plain(value: Any) -> str | int | float | bool | None:
-    """Return a value as a spreadsheet knows it; None for a missing one."""
-    if value is None or value is pd.NA or value is pd.NaT:
-        return None
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        if math.isnan(number):
-            return None
-        if math.isinf(number):
-            return "infinite" if number > 0 else "minus infinite"
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
-    return str(value)
-
-
 def _text(text: str) -> str:
     """Return text as a cell can hold it."""
     text = _NOT_XML.sub("\ufffd", text)
     return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 1] + "…"
-
-
-def _widths(sheet: Sheet) -> list[float]:
-    """Return the width of each column, in letters, from its header and first rows."""
-    widths = []
-    for i, header in enumerate(sheet.headers):
-        longest = max((len(word) for word in header.split()), default=0) + 3.0
-        for row in sheet.rows[:_LOOKED_AT]:
-            longest = max(longest, _letters(row[i], sheet.formats.get(i, "")) + 1.5)
-        widths.append(min(max(longest, _NARROW), _WIDE))
-    return widths
-
-
-def _letters(value: Any, form: str) -> int:
-    """Return how many letters a value takes."""
-    if isinstance(value, Formatted):
-        value, form = value.value, value.form
-    value = _plain(value)
-    if value is None:
-        return 0
-    if isinstance(value, str):
-        return max(len(line) for line in (value.splitlines() or [""]))
-    if not form or isinstance(value, bool):
-        return len(f"{value:.10g}") if not isinstance(value, bool) else 5
-    places = len(form.partition(".")[2])
-    return len(f"{value:,.{places}f}") + form.count("%")

@@ -178,4 +178,10 @@ def _each(table: pd.DataFrame, columns: Sequence[str]) -> Any:
     if table.empty:
         return []
     grouped = table.groupby(list(columns), sort=False, dropna=False)
-    return [(tuple("" if pd.isna(k) else k for k in key), mine) for key, mine in grouped]
+    return [
+        (
+            tuple("" if missing else k for k, missing in zip(key, pd.isna(list(key)), strict=True)),
+            mine,
+        )
+        for key, mine in grouped
+    ]

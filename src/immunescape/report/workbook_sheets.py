@@ -109,7 +109,7 @@ def write_workbook(path: Path, sheets: Iterable[Sheet], *, title: str) -> None:
                 target.writestr(entry, data)
 
 
-def _fill(target: "WriteOnlyWorksheet", sheet: Sheet) -> None:
+def _fill(target: Any, sheet: Sheet) -> None:
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
 

@@ -138,7 +138,7 @@ def paired_charts(
     others: list[Drawn] = []
     with drawing():
         for place, groups in enumerate(choices):
-            charts = []
+            charts: list[Drawn] = []
             for sketch, headline, lines in paired_sketches(specimens, timepoints, groups):
                 main = headline.key in _FIRST
                 if not main and place:

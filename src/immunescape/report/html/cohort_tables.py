@@ -1,7 +1,7 @@
 """Tables of a cohort's page: comparisons, specimens, flags, failures."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -11,6 +11,9 @@ from immunescape.report.html.page import Card, Cell, Column, Table
 from immunescape.report.html.patient_tables import number_cell
 from immunescape.report.plots_cohort_parts import text_of
 from immunescape.report.wording import METRIC_TITLES, PHENOTYPE_TITLES, region_title
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "comparison_card",
@@ -67,7 +70,7 @@ def comparisons_table(key: str, comparisons: pd.DataFrame) -> Table:
     comparisons
         Rows of ``comparisons.csv`` under one kind of gates.
     """
-    rows = []
+    rows: list[Sequence[str | Cell]] = []
     for row in comparisons.to_dict("records"):
         shown = [h for h in SHOWN if h.of(row)]
         if not shown and text_of(row.get("family")) != "main":
@@ -119,7 +122,7 @@ def specimens_table(key: str, specimens: pd.DataFrame, links: Mapping[str, str])
     """
     shown = (*HEADLINES, *(h for h in SHOWN if h.key in ("cd8_in_centre", "cd8_at_margin")))
     by = ["patient", "timepoint", "specimen"]
-    rows = []
+    rows: list[Sequence[str | Cell]] = []
     for _, mine in specimens.groupby(by, sort=False, dropna=False) if len(specimens) else ():
         first = mine.iloc[0].to_dict()
         patient = text_of(first["patient"])
@@ -168,7 +171,7 @@ def flags_table(key: str, patients: pd.DataFrame, comparisons: pd.DataFrame) -> 
 
 def failures_table(key: str, failures: pd.DataFrame) -> Table:
     """Return the slides that could not be analysed, with the remedy."""
-    rows = [
+    rows: list[Sequence[str | Cell]] = [
         (
             *(text_of(row[c]) for c in ("sample_id", "patient", "step", "error", "remedy")),
             _count(row["attempts"]),

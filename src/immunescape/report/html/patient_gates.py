@@ -14,6 +14,7 @@ from immunescape.report.wording import interval_text, marker_title, value_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from immunescape.report.html.page import Cell
     from immunescape.samples import SampleResult
 
 __all__ = ["backgrounds_table", "gates_table", "staining_table"]
@@ -33,7 +34,8 @@ def gates_table(key: str, specimens: pd.DataFrame, patients: pd.DataFrame) -> Ta
         if "gates" in text_of(row["flags"])
         for timepoint in (text_of(row["from_timepoint"]), text_of(row["to_timepoint"]))
     }
-    rows, marked = [], []
+    rows: list[Sequence[str | Cell]] = []
+    marked: list[int] = []
     for headline in SHOWN:
         its = rows_of_headline(specimens, headline).to_dict("records")
         own = {
@@ -71,7 +73,8 @@ def gates_table(key: str, specimens: pd.DataFrame, patients: pd.DataFrame) -> Ta
 
 def staining_table(key: str, staining: pd.DataFrame) -> Table:
     """Return whether the stains of a patient's slides can be compared; doubtful rows stand out."""
-    rows, marked = [], []
+    rows: list[Sequence[str | Cell]] = []
+    marked: list[int] = []
     for row in staining.to_dict("records"):
         if others := text_of(row["not_comparable_with"]).replace("|", ", "):
             marked.append(len(rows))
@@ -114,7 +117,8 @@ def backgrounds_table(key: str, results: "Sequence[SampleResult]") -> Table:
         name = result.sample.sample_id
         for what, value in _stains(result):
             quantities.setdefault(what, {})[name] = value
-    rows, marked = [], []
+    rows: list[Sequence[str | Cell]] = []
+    marked: list[int] = []
     for what, values in quantities.items():
         known = [v for v in values.values() if not math.isnan(v)]
         spread = max(known) / min(known) if known and min(known) > 0 else math.nan

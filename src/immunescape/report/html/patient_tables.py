@@ -167,7 +167,8 @@ def patterns_table(key: str, patterns: pd.DataFrame, *, every: bool = False) -> 
     every
         Whether rows that do not hold are among them; those that do then stand out.
     """
-    rows, marked = [], []
+    rows: list[Sequence[str | Cell]] = []
+    marked: list[int] = []
     for row in patterns.to_dict("records"):
         if every and pd.notna(row["holds"]) and bool(row["holds"]):
             marked.append(len(rows))

@@ -272,3 +272,32 @@ def test_a_whole_slide_takes_seconds():
     found = ratio_intervals(blocks, n, np.full((10_000, 1), 0.01), kind="density")
     assert time.process_time() - begun < 20  # about 1 s alone on a machine
     assert 0.9 < np.mean((found.low <= 500) & (found.high >= 500))
+
+
+@pytest.mark.parametrize("cells", [1, 2, 5])
+def test_a_few_cells_far_apart_are_told_nearly_as_well_as_independent_ones(cells):
+    # Garwood's ends, from the chi squared distribution; a tenth is added to every variance.
+    x = np.linspace(0, 53, cells + 2).astype(int)[1:-1] * 100.0 + 50.0
+    by_block = pd.DataFrame(
+        {"row": 0, "column": np.arange(54), "region": "centre", "from_um": -100.0, "area_mm2": 0.01}
+    )
+    blocks = find_blocks(np.column_stack([x, np.full(cells, 50.0)]), np.zeros(cells), by_block)
+    counts = blocks.count(np.zeros(cells), 1)
+    low, high, method = ratio_intervals(blocks, counts, np.full((54, 1), 0.01), kind="density")
+    ends = stats.chi2.ppf([0.025, 0.975], [2 * cells, 2 * cells + 2]) / 2 / 0.54
+    assert method == ["block_bootstrap"]
+    assert 0 < low[0] <= 1.05 * ends[0]
+    assert 0.95 * ends[1] <= high[0] < 1.35 * ends[1]
+
+
+def test_cells_that_lie_in_one_block_are_told_far_worse():
+    by_block = pd.DataFrame(
+        {"row": 0, "column": np.arange(54), "region": "centre", "from_um": -100.0, "area_mm2": 0.01}
+    )
+    ends = []
+    for columns in (np.arange(0, 50, 5), np.full(10, 7)):
+        points = np.column_stack([columns * 100.0 + 50.0, np.full(10, 50.0)])
+        blocks = find_blocks(points, np.zeros(10), by_block)
+        counts = blocks.count(np.zeros(10), 1)
+        ends.append(ratio_intervals(blocks, counts, np.full((54, 1), 0.01), kind="density").high[0])
+    assert ends[1] > 4 * ends[0]

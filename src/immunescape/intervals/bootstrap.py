@@ -9,7 +9,8 @@ How an interval is found:
 3. Residuals about a fitted ratio are too small, and few windows tell a variance poorly. Both are
    worked out for this geometry and cells that are independent: the variance is divided by its
    expected share of the truth and goes with Student's t of as many degrees of freedom as
-   Satterthwaite's rule gives, fewer where single blocks hold most of it. The larger of both
+   Satterthwaite's rule gives, fewer where blocks hold more of it than so few cells, each for
+   itself, would lie together. The larger of both
    windows' variances counts, a tenth added for patches that reach beyond them.
 4. That variance over the one of independent cells is the design effect. Cells divided by it are
    what Garwood's, Wilson's or the exact conditional interval is taken of. So ends stay within
@@ -123,8 +124,9 @@ def ratio_intervals(
     effect = np.ones(k)
     if resampled.any():
         of = d if d.shape[1] == 1 else d[:, resampled]
-        spread = spread_of(blocks, residuals(blocks, n[:, resampled], of), [of], seed, draws)
         seen = fewer[resampled]
+        differences = residuals(blocks, n[:, resampled], of)
+        spread = spread_of(blocks, differences, [of], seed, draws, 1 / np.maximum(seen, 1))
         plain = total[resampled] * (1.0 if kind == "density" else 1 - rate[resampled])
         found = spread.variance / np.where(seen > 0, plain, 1)
         if kind == "fraction":
@@ -184,7 +186,8 @@ def log_odds_interval(
     ]
     enough = _enough(blocks, near + apart if tissue is None else tissue, len(value))
     enough = enough & (near.sum(0) > 0) & (apart.sum(0) > 0)
-    spread = spread_of(blocks, influence, parts, seed, draws)
+    rarity = sum((i**3 for i in inverse), np.zeros(len(value))) / woolf**2
+    spread = spread_of(blocks, influence, parts, seed, draws, rarity)
     wide = np.maximum(spread.variance * spread.widening(confidence), woolf)
     variance = np.where(enough, wide, woolf)
     half = special.ndtri((1 + confidence) / 2) * np.sqrt(variance)
@@ -221,7 +224,8 @@ def rate_ratio_interval_blocks(
     ]
     plain = inverse[0] + inverse[1]
     enough = _enough(blocks, area, k) & _enough(blocks, base, k) & (plain > 0)
-    spread = spread_of(blocks, influence, parts, seed, draws)
+    rarity = (inverse[0] ** 3 + inverse[1] ** 3) / np.where(plain > 0, plain, 1) ** 2
+    spread = spread_of(blocks, influence, parts, seed, draws, rarity)
     effect = spread.variance * spread.widening(confidence) / np.where(plain > 0, plain, 1)
     effect = np.where(enough, np.maximum(effect, _LEAST_EFFECT), 1.0)
     columns = zip(above / effect, area.sum(0), below / effect, base.sum(0), strict=True)

@@ -224,7 +224,12 @@ def _widening(freedom: Floats, confidence: float) -> Floats:
 
 
 def spread_of(
-    blocks: Blocks, differences: Floats, parts: Sequence[Floats], seed: int, draws: int
+    blocks: Blocks,
+    differences: Floats,
+    parts: Sequence[Floats],
+    seed: int,
+    draws: int,
+    rarity: Floats | float = 0.0,
 ) -> Spread:
     """Return the variance of the sums of residuals.
 
@@ -235,9 +240,13 @@ def spread_of(
     parts
         Variance of each row if cells were independent, up to a factor, as ``(b, k)`` or
         ``(b, 1)``: one a group of cells whose ratio was fitted.
+    seed, draws
+        Of the resampling.
+    rarity
+        ``(k,)`` excess kurtosis that the sums have if cells are independent: 1 over a count.
     """
     k = differences.shape[1]
-    lumpy = _lumpiness(blocks, differences, parts)
+    lumpy = _lumpiness(blocks, differences, parts, rarity)
     variances, freedom = [], []
     distinct, which = _distinct(parts)
     for windows in blocks.windows:
@@ -328,10 +337,13 @@ def _expected(blocks: Blocks, windows: Windows, parts: Sequence[Floats]) -> tupl
     return trace / total, trace**2 / np.maximum(square, 1e-300)
 
 
-def _lumpiness(blocks: Blocks, differences: Floats, parts: Sequence[Floats]) -> Floats:
+def _lumpiness(
+    blocks: Blocks, differences: Floats, parts: Sequence[Floats], rarity: Floats | float
+) -> Floats:
     """Return the share of the degrees of freedom that is left where few blocks hold the variance.
 
-    By the fourth moment of the blocks' residuals, 1 where it is that of normal ones or less.
+    By the fourth moment of the blocks' residuals, 1 where it is that of independent cells or less.
+    A few cells lie in few blocks however independent they are: that is no sign of lumps.
     """
     number = blocks.number.max(initial=-1) + 1
     whole = sum(parts, np.zeros((len(blocks), 1)))
@@ -339,6 +351,7 @@ def _lumpiness(blocks: Blocks, differences: Floats, parts: Sequence[Floats]) -> 
     np.add.at(e, blocks.number, differences)
     np.add.at(v, blocks.number, whole)
     fourth, flat = (e**4).sum(0), (v**2).sum(0)
-    seen = 3 * (e**2).sum(0) ** 2 * flat
-    expected = fourth * v.sum(0) ** 2
+    whole_squared = v.sum(0) ** 2
+    seen = (e**2).sum(0) ** 2 * (3 * flat + whole_squared * rarity)
+    expected = fourth * whole_squared
     return np.where(expected > 0, np.minimum(1, seen / np.where(expected > 0, expected, 1)), 1.0)

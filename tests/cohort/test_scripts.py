@@ -42,7 +42,7 @@ def test_the_script_submits_every_shard_once_and_then_collects(tmp_path):
     folder = tmp_path / "a patient's $HOME"  # nothing of a path may be taken for shell
     folder.mkdir()
     sheet, out = folder / "SHARD s.csv", folder / "OUT"
-    asked = ClusterParams(shards=3, processors=4, memory_gb=9, hours=2)
+    asked = ClusterParams(shards=3, processors=4, memory=9, hours=2)
     script = folder / "run.sh"
     write_script(script, slurm_script(sheet, out, asked))
     around = {"PATH": f"{stand_ins}{os.pathsep}{os.environ['PATH']}", "TOLD": str(tmp_path)}

@@ -17,13 +17,15 @@ from immunescape.cohort.worklist import (
     is_sheet,
     kept_folder,
     next_sample,
+    read_worklist,
     with_kept,
 )
-from immunescape.errors import OutputError
+from immunescape.errors import OutputError, SheetError
 from immunescape.io.edits import EDITS_COLUMNS
 from immunescape.io.reviews import Answer, append_answer
 from immunescape.phenotype import GateSpec
 from immunescape.study import Study, write_study
+from tests.cohort.small import write_small_slide
 
 ROWS = (
     "slide;sample_id;patient;timepoint;day;annotations;labels;JAK1\n"
@@ -156,6 +158,20 @@ def test_a_damaged_file_is_told_and_counts_for_nothing(sheet, out):
         sign(kept(out, sample) / SIGNED, "Anna", "abc")
 
 
+def test_what_a_person_made_and_cannot_be_read_keeps_nobody_from_the_worklist(tmp_path, out):
+    slide = write_small_slide(tmp_path, "a", 4, 1)
+    path = tmp_path / "samples.csv"
+    path.write_text(f"slide,sample_id,patient,timepoint\n{slide.name},A,P1,baseline\n")
+    (sample,) = read_worklist(path, out).samples
+    for name in ("study.toml", "annotations.geojson"):
+        (kept(out, sample) / name).write_text("garbage = = =")
+    assert read_worklist(path, out).samples == (sample,)
+    (kept(out, sample) / "study.toml").unlink()
+    path.write_text(f"slide,sample_id,patient,timepoint,study\n{slide.name},A,P1,baseline,no\n")
+    with pytest.raises(SheetError, match="study no does not exist"):
+        read_worklist(path, out)
+
+
 def test_gates_come_from_the_nearest_slide_of_the_patient_before(sheet, out):
     first, second, third, stranger = sheet.samples
     set_gates(out, third, OTHER)
@@ -164,6 +180,9 @@ def test_gates_come_from_the_nearest_slide_of_the_patient_before(sheet, out):
     name, study = gates_to_carry(second, sheet.samples, out)
     assert name == "A 1" and study.gate == (GATE,)
     assert gates_to_carry(stranger, sheet.samples, out)[0] == ""
+    sign(kept(out, second) / SIGNED, "Anna", content_signed(second, out))
+    assert gates_to_carry(second, sheet.samples, out)[0] == ""  # it would be withdrawn
+    (kept(out, second) / SIGNED).unlink()
     set_gates(out, second, by="")  # somebody was here
     assert gates_to_carry(second, sheet.samples, out)[0] == ""
 

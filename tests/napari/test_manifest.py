@@ -17,7 +17,7 @@ from immunescape.params import limits
 from immunescape.segment import SegmentParams
 from immunescape.study import Study
 
-STEPS = ("slide", "regions", "segment", "gates", "cells", "review", "numbers")
+STEPS = ("slide", "regions", "segment", "gates", "cells", "review", "numbers", "cohort")
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 import html
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QImage
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton
 
 from immunescape.cli.demo import sample_folder
 from immunescape.io.slides import open_slide
@@ -176,6 +177,19 @@ def test_numbers_with_the_cells_behind_them(bench, qtbot, tmp_path, monkeypatch)
         taken = tmp_path / "taken" / NAME / name
         assert taken.read_bytes() == (finished.job.folder / name).read_bytes()
     assert len(pd.read_csv(tmp_path / "taken" / NAME / "cells.csv")) == len(cells)
+
+    # the report is written from the result, and its folder is shown
+    folder = session.folder
+    for name in ("report.html", "report.xlsx"):
+        (folder / name).unlink(missing_ok=True)
+    shown = []
+    monkeypatch.setattr(numbers, "QDesktopServices", SimpleNamespace(openUrl=shown.append))
+    save = next(b for b in panel.findChildren(QPushButton) if b.text() == "Save report")
+    qtbot.waitUntil(save.isEnabled)
+    qtbot.mouseClick(save, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(shown), timeout=120_000)
+    assert Path(shown[0].toLocalFile()) == folder and (folder / "report.xlsx").is_file()
+    assert NAME in (folder / "report.html").read_text(encoding="utf-8")
 
     # what is changed afterwards makes these the numbers of before
     session.annotations_changed.emit()

@@ -92,7 +92,7 @@ _COMMANDS = {
     ``--figures DIR`` writes each figure as SVG and as PNG with 300 dots an inch. Neither the slides
     nor the network are needed.
     """,
-    "gui": "Open the workbench in napari, with a slide or the folder of a result in it.",
+    "gui": "Open the workbench in napari, with a slide, a result or a sample sheet in it.",
     "simulate": """Render simulated slides with their truth: one field, or a patient.
 
     The direction of the scenarios is that of Zaretsky et al. 2016; their figures are ours.

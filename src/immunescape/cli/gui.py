@@ -17,7 +17,7 @@ def gui(path: Path | None = None, /) -> int:
     Parameters
     ----------
     path
-        A slide, or the folder of a result, to begin with.
+        A slide, the folder of a result, or a sample sheet to work through.
     """
     if missing := [name for name in _NEEDED if not _installed(name)]:
         print(
@@ -27,7 +27,9 @@ def gui(path: Path | None = None, /) -> int:
         )
         return 2
     if path is not None and not path.exists():
-        raise OutputError(f"{path.name} does not exist; give a slide or the folder of a result")
+        raise OutputError(
+            f"{path.name} does not exist; give a slide, the folder of a result or a sample sheet"
+        )
     from immunescape.napari.window import show
 
     show(path)

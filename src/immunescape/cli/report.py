@@ -7,11 +7,9 @@ from cyclopts import Parameter
 
 from immunescape.cohort.reporting import PLAN, report_again, save_cohort_figures
 from immunescape.errors import OutputError
-from immunescape.io.output import atomic_path
 from immunescape.report.figures import save_figures, slide_sketches
-from immunescape.report.html.slide import slide_report
+from immunescape.report.html.slide_write import write_slide_report
 from immunescape.report.told import load_told, result_folders
-from immunescape.report.workbook import write_slide_workbook
 
 __all__ = ["report"]
 
@@ -45,9 +43,7 @@ def report(
         )
     for folder in folders:
         told = load_told(folder)
-        with atomic_path(folder / "report.html") as beside:
-            beside.write_text(slide_report(told), encoding="utf-8")
-        write_slide_workbook(folder, told.result.name, told.result.tables)
+        write_slide_report(folder, told)
         if figures is not None:
             save_figures(slide_sketches(told), figures, f"{folder.name}-")
         if not quiet:

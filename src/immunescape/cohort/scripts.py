@@ -24,7 +24,7 @@ class ClusterParams(Params):
         Parts that the cohort is done in, each a task of its own.
     processors
         Processors of a task.
-    memory_gb
+    memory
         Memory of a task.
     hours
         How long a task may take.
@@ -32,8 +32,8 @@ class ClusterParams(Params):
 
     shards: Annotated[int, Between(1, 1000)] = 8
     processors: Annotated[int, Between(1, 256)] = 8
-    memory_gb: Annotated[int, Between(1, 4000, unit="GB")] = 32
-    hours: Annotated[int, Between(1, 240, unit="h")] = 12
+    memory: Annotated[int, Between(1, 4000, unit="GB")] = 32
+    hours: Annotated[int, Between(1, 240)] = 12
 
 
 def cohort_words(
@@ -88,9 +88,7 @@ def slurm_script(sheet: Path, out: Path, asked: ClusterParams) -> str:
     array = command_line(cohort_words(sheet, out)) + f' --shard "{part}"'
     after = command_line(cohort_words(sheet, out, collect=True))
     logs = out / _LOGS
-    needs = (
-        f"--cpus-per-task={asked.processors} --mem={asked.memory_gb}G --time={asked.hours}:00:00"
-    )
+    needs = f"--cpus-per-task={asked.processors} --mem={asked.memory}G --time={asked.hours}:00:00"
     return "\n".join(
         (
             "#!/bin/bash",

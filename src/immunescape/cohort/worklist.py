@@ -130,7 +130,8 @@ def read_worklist(path: Path, out: Path, base: Study = Study()) -> Sheet:
     path
         The sheet.
     out
-        Folder of the cohort: what a person set there goes before what the sheet names.
+        Folder of the cohort: a slide is opened as a person set it there. What they made and
+        cannot be read is no problem of the sheet: they are told once they open that slide.
     base
         Study that all slides have in common.
 
@@ -139,7 +140,17 @@ def read_worklist(path: Path, out: Path, base: Study = Study()) -> Sheet:
     SheetError
         Listing every problem with its line.
     """
-    return read_sheet(path.resolve(), lambda sample: look_at(with_kept(sample, out), base))
+
+    def look(sample: Sample) -> tuple[str, list[str]]:
+        own = with_kept(sample, out).study
+        try:
+            if own is not None and own != sample.study:
+                read_study(own)
+        except ImmunescapeError:
+            own = sample.study
+        return look_at(dataclasses.replace(sample, study=own), base)
+
+    return read_sheet(path.resolve(), look)
 
 
 def kept_folder(out: Path, sample: Sample) -> Path:
@@ -238,11 +249,14 @@ def gates_to_carry(sample: Sample, samples: Iterable[Sample], out: Path) -> tupl
     Returns
     -------
     str
-        The sample that they come from; empty where there is none, or a person set this slide.
+        The sample that they come from; empty where there is none, or a person set or signed this
+        slide.
     Study
         Its study.
     """
-    if (kept_folder(out, sample) / "study.toml").is_file() or sample.calls is not None:
+    kept = kept_folder(out, sample)
+    touched = (kept / "study.toml").is_file() or (kept / SIGNED).is_file()
+    if touched or sample.calls is not None:
         return "", Study()
     own = [s for s in samples if s.patient == sample.patient]
     at = [s.sample_id for s in own].index(sample.sample_id)

@@ -44,7 +44,10 @@ class Arrived:
     drawn
         What came drawn with its layers.
     study, out, files
-        Its study, folder and further inputs as they were left; None and empty at first.
+        Its study, folder and further inputs as they were left; None and empty at first, unless
+        its layers tell them.
+    front
+        Whether it comes onto the workbench at once, though another slide is there.
     """
 
     slide: "Slide"
@@ -55,6 +58,7 @@ class Arrived:
     study: "Study | None" = None
     out: Path | None = None
     files: dict[str, Any] = field(default_factory=dict)
+    front: bool = False
 
     def owns(self, facts: Any) -> bool:
         """Whether a layer with these facts shows this slide."""
@@ -118,7 +122,7 @@ class Arrivals:
 
     def _made_here(self, result: Path) -> bool:
         """Whether a result is that of a slide in the viewer, which lies elsewhere."""
-        return any(result.name == arrived.slide.name for arrived in self.slides)
+        return any(result.name in (s.slide.name, s.files.get("name")) for s in self.slides)
 
     def settle(self) -> None:
         """Take note of the slides whose layers came, and of those whose layers are gone."""
@@ -135,6 +139,9 @@ class Arrivals:
                         f.get("result"),
                         regions_from_layers(self.session.viewer, slide=f["slide"]),
                         study=f.get("study"),
+                        out=f.get("out"),
+                        files=dict(f.get("files", {})),
+                        front=bool(f.get("front")),
                     )
                 )
         if not fresh and len(there) == len(self.slides):
@@ -145,7 +152,7 @@ class Arrivals:
             if left not in there:
                 self.turns.drop(left.slide.name)
         self.slides = there + fresh
-        back = next((s for s in fresh if s.result is not None), None)
+        back = next((s for s in fresh if s.result is not None or s.front), None)
         if back is not None or self.current not in self.slides:
             self.choose(back or next(iter(self.slides), None))
         else:

@@ -235,6 +235,20 @@ class Autosave(QObject):
         self._following = True
         self.blocked.emit("")
 
+    def hold(self) -> None:
+        """Hold the folder of the slide from now on, though nothing is saved in it yet.
+
+        Others who work through the same slides see then who is at this one.
+        """
+        if not self._following or self._lock is None:
+            return
+        try:
+            held = self._lock.take()
+        except (OSError, ImmunescapeError):
+            return  # where nothing can be written, the first save says so
+        if not held:
+            self._block()
+
     def _block(self) -> None:
         holder = self._lock.taken() if self._lock is not None else None
         where = f" (process {holder.process} on {holder.machine})" if holder else ""

@@ -1,5 +1,7 @@
 """Who has a session's folder open: tells a crash from a window that is still running."""
 
+import contextlib
+import getpass
 import json
 import os
 import socket
@@ -10,7 +12,7 @@ from uuid import uuid4
 
 from immunescape.io.output import atomic_path
 
-__all__ = ["Holder", "Lock"]
+__all__ = ["Holder", "Lock", "user"]
 
 _FORGOTTEN_S = 300.0
 """A holder on another machine that has not been heard of for this long has crashed."""
@@ -32,6 +34,10 @@ class Holder:
         Name of the machine.
     time
         When the holder was last heard of, in seconds since 1970.
+    since
+        When it took the folder; 0 where that was not told.
+    person
+        Whose window it is, as the machine knows them; empty where that was not told.
     """
 
     token: str
@@ -39,6 +45,8 @@ class Holder:
     begun: float
     machine: str
     time: float
+    since: float = 0.0
+    person: str = ""
 
     def running(self) -> bool:
         """Whether the window may still be open."""
@@ -69,6 +77,7 @@ class Lock:
         self.path = folder / "open.lock"
         self._token = uuid4().hex
         self._begun = psutil.Process().create_time()
+        self._since = 0.0
 
     def holder(self) -> Holder | None:
         """Return who holds the folder, None where nobody does; a damaged file names nobody."""
@@ -80,6 +89,8 @@ class Lock:
                 begun=float(said["begun"]),
                 machine=str(said["machine"]),
                 time=float(said["time"]),
+                since=float(said.get("since", 0.0)),
+                person=str(said.get("person", "")),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -103,13 +114,28 @@ class Lock:
         if self.taken() is not None:
             return False
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        own = Holder(self._token, os.getpid(), self._begun, socket.gethostname(), time.time())
+        now = time.time()
+        self._since = self._since or now
+        own = Holder(
+            self._token, os.getpid(), self._begun, socket.gethostname(), now, self._since, user()
+        )  # fmt: skip
         with atomic_path(self.path) as beside:
             beside.write_text(json.dumps(asdict(own)) + "\n", encoding="utf-8")
         return True
 
     def give_back(self) -> None:
-        """Let go of the folder; what another window holds stays."""
+        """Let go of the folder; what another window holds stays, a folder without a file goes."""
         holder = self.holder()
+        self._since = 0.0
         if holder is not None and holder.token == self._token:
             self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # something lies in it
+                self.path.parent.rmdir()
+
+
+def user() -> str:
+    """Return who is logged in; empty where nobody is known."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""

@@ -86,7 +86,11 @@ def is_claimed(path: Path) -> bool:
     try:
         if path.is_dir():
             return path.name.endswith(_SESSION) or bool(_parts(path) or _results(path))
-        return path.name.casefold().endswith(_ENDINGS)
+        if path.name.casefold().endswith(_ENDINGS):
+            return True
+        from immunescape.cohort.worklist import is_sheet
+
+        return is_sheet(path)
     except OSError:
         return False
 

@@ -5,12 +5,14 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QShortcut,
     QSizePolicy,
     QStackedWidget,
     QToolButton,
@@ -26,6 +28,8 @@ from immunescape.napari.session import Session
 from immunescape.napari.step_widget import StepWidget, tell_error
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import napari
     from immunescape.napari.drops import Drops
 
@@ -42,10 +46,12 @@ STEPS: dict[str, tuple[str, str]] = {
     "cells": ("Cells", "CellsPanel"),
     "review": ("Review", "ReviewPanel"),
     "numbers": ("Numbers", "NumbersPanel"),
+    "cohort": ("Cohort", "CohortPanel"),
 }
 """The panels in the order of the work: module under ``napari.panels``, its name, its class."""
 
 _WIDTH = 380
+_ALONG = {"Alt+PgDown": 1, "Alt+PgUp": -1}
 _BUTTONS = """
 QToolButton { border: 1px solid palette(mid); border-radius: 3px; padding: 3px; }
 QToolButton:hover { border-color: #0072b2; }
@@ -92,6 +98,9 @@ class Workbench(QWidget):
         self.stack = QStackedWidget()
         outer.addWidget(self.stack, 1)
         outer.addLayout(self._make_foot())
+        for keys, step in _ALONG.items():
+            along = QShortcut(QKeySequence(keys), self)  # whichever panel is in front
+            along.activated.connect(lambda step=step: self.go_along(step))
         self.session.slide_changed.connect(self._tell_slide)
         self.session.finished_changed.connect(self._tell_slide)
         self.session.message.connect(self._tell)
@@ -155,6 +164,12 @@ class Workbench(QWidget):
         self.buttons[key].setChecked(True)
         return panel
 
+    def go_along(self, step: int) -> None:
+        """Open the next slide of the worklist, or the one before; nothing without a worklist."""
+        panel: Any = self.panels.get("cohort")
+        if panel is not None:
+            panel.go(step)
+
     def _show_drawn(self) -> None:
         """Have the panel made that shows what was drawn, where there is something."""
         if self.session.drawing.state.shapes:
@@ -209,8 +224,14 @@ class Workbench(QWidget):
         self._docked.start()
 
     def _take_drops(self) -> None:
-        opens = self.panel("slide").open_path
-        self.drops = take_drops(self.session.viewer, self, lambda path: opens(path))
+        self.drops = take_drops(self.session.viewer, self, self.open_path)
+
+    def open_path(self, path: "Path") -> None:
+        """Open a slide, the folder of a result or a sample sheet."""
+        from immunescape.cohort.worklist import is_sheet
+
+        opener: Any = self.show_step("cohort") if is_sheet(path) else self.panel("slide")
+        opener.open_path(path)
 
     def closeEvent(self, event: Any) -> None:
         """Leave nothing half-written behind."""
@@ -270,3 +291,8 @@ def open_step_review(viewer: "napari.viewer.Viewer") -> None:
 def open_step_numbers(viewer: "napari.viewer.Viewer") -> None:
     """Show the workbench at its step "numbers"; for the manifest."""
     open_step(viewer, "numbers")
+
+
+def open_step_cohort(viewer: "napari.viewer.Viewer") -> None:
+    """Show the workbench at its step "cohort"; for the manifest."""
+    open_step(viewer, "cohort")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -30,6 +32,7 @@ from immunescape.napari.session import finish
 from immunescape.napari.step_widget import StepWidget, tell_error
 from immunescape.napari.work import Work
 from immunescape.report.copies import copy_tables
+from immunescape.report.html.slide_write import write_slide_report
 from immunescape.report.picks import Picker
 from immunescape.report.plots import Bar, draw_contacts, draw_densities, draw_profile
 from immunescape.report.wording import PDL1_TITLES, PHENOTYPE_TITLES
@@ -125,6 +128,8 @@ class NumbersPanel(StepWidget):
     def _make_files(self) -> None:
         self._heading("Take along")
         for text, tip, act in (
+            ("Save report", "Write report.html and report.xlsx into the folder of the result, and "
+             "open that folder.", self.save_report),
             ("Save all tables …", "Copy every table, with the cells as CSV, to a folder; tables "
              "have a point as the decimal mark.", self.ask_tables),
             ("Save the view as PNG …", "Save what the viewer shows, with a scale bar and its "
@@ -304,6 +309,21 @@ class NumbersPanel(StepWidget):
             copy_tables, finished.job.folder, finished.cells, target,
             done=lambda names: self.session.message.emit(f"{len(names)} files in {target.name}"),
         )  # fmt: skip
+
+    def save_report(self) -> None:
+        """Write the report of the result that is shown, and open its folder."""
+        finished = self.session.finished
+        if finished is None:
+            return
+        folder = finished.job.folder
+        self.start(
+            write_slide_report, folder, tells=False, done=lambda paths: self._saved(folder, paths)
+        )
+
+    def _saved(self, folder: Path, paths: tuple[Path, ...]) -> None:
+        names = " and ".join(path.name for path in paths)
+        self.session.message.emit(f"{names} saved in {folder.name}")
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def ask_picture(self) -> None:
         """Ask for a file, and save the view there."""

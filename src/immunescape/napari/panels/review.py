@@ -1,6 +1,5 @@
 """The review: cells at random, their calls hidden, answered by key; how often calls are right."""
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 from immunescape.errors import ImmunescapeError
 from immunescape.io.reviews import Answer, append_answer, read_answers
 from immunescape.napari.contrast import slide_limits
+from immunescape.napari.lock import user
 from immunescape.napari.panels._review_blindfold import Blindfold
 from immunescape.napari.panels._review_pictures import CellPicture, cell_picture
 from immunescape.napari.panels._review_results import (
@@ -126,7 +126,7 @@ class ReviewPanel(StepWidget):
             return
         assert self.session.finished is not None
         if not self.reader.text():
-            self.reader.setText(self.session.study.reviewed_by or _user())
+            self.reader.setText(self.session.study.reviewed_by or user())
         markers = markers_called(self.session.finished.cells)
         if [self.marker.itemData(k) for k in range(self.marker.count())] != list(markers):
             self.marker.blockSignals(True)
@@ -279,10 +279,3 @@ class ReviewPanel(StepWidget):
         if self.dealing is not None:
             self.dealing.close()
         super().close_work(seconds)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""

@@ -1,0 +1,351 @@
+"""The sample sheet as a worklist: who is how far with which slide, and running all of them."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from immunescape.cohort.handover import sheet_to_run
+from immunescape.cohort.signing import SIGNED, sign
+from immunescape.cohort.worklist import (
+    content_signed,
+    kept_folder,
+    next_sample,
+    read_worklist,
+)
+from immunescape.errors import ImmunescapeError, SheetError
+from immunescape.napari.lock import user
+from immunescape.napari.panels._cohort_face import CohortFace
+from immunescape.napari.panels._cohort_table import counted
+from immunescape.napari.session import default_out, new_study
+from immunescape.napari.step_widget import StepWidget, tell_error
+from immunescape.napari.work import Work
+from immunescape.napari.worklist import (
+    Looked,
+    OpenedSample,
+    carry_gates,
+    current_sample,
+    look_through,
+    open_sample,
+    put_sample,
+    results_made,
+)
+
+if TYPE_CHECKING:
+    from immunescape.cohort.sheet import Sheet
+    from immunescape.napari.session import Session
+
+__all__ = ["CohortPanel"]
+
+_FILTER = "Sample sheets (*.csv *.tsv *.txt *.xlsx *.xlsm);;All files (*)"
+_EVERY_MS = 10_000
+_SOON_MS = 1500
+"""What is drawn and set is saved a second after it changed."""
+
+
+class CohortPanel(StepWidget):
+    """Work through the slides of a sheet, sign them, and run them all."""
+
+    key = "cohort"
+    title = "Cohort"
+    hint = "All slides of a sample sheet, one after the other."
+
+    def __init__(self, session: "Session", parent: QWidget | None = None) -> None:
+        self.sheet: Sheet | None = None
+        self.out = Path()
+        self.looked: tuple[Looked, ...] = ()
+        self._opening: OpenedSample | None = None
+        self._looking: Work | None = None
+        self._again = False
+        self._results: dict[str, float] = {}
+        super().__init__(session, parent)
+        self.face = face = CohortFace()
+        for part in face.parts:
+            self.body.addWidget(part)
+        face.table.wanted.connect(self.open_row)
+        face.table.currentCellChanged.connect(lambda *_: self._show_chosen())
+        for pressed, act in (
+            (face.sheet_button, self.ask_sheet),
+            (face.folder_button, self.ask_out),
+            (face.previous_button, lambda: self.go(-1)),
+            (face.open_button, lambda: self.open_row(face.table.currentRow())),
+            (face.next_button, lambda: self.go(1)),
+            (face.sign_button, self.sign),
+            (face.withdraw_button, self.withdraw),
+        ):
+            pressed.clicked.connect(lambda _=False, act=act: act())
+        self.run_box = face.run_box
+        self.run_box.run_wanted.connect(self.run)
+        self.run_box.process.ended.connect(self._ran)
+        self.run_box.process.told.connect(lambda _: self.look_later())
+        self.run_box.given = self.sheet_and_out
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_SOON_MS)
+        self._soon.timeout.connect(self.look)
+        self._often = QTimer(self)
+        self._often.setInterval(_EVERY_MS)
+        self._often.timeout.connect(lambda: self.look() if self.isVisible() else None)
+        self._arrived = QTimer(self)
+        self._arrived.setSingleShot(True)
+        self._arrived.setInterval(0)  # once all who listen have taken up the slide
+        self._arrived.timeout.connect(self._take_up)
+        session.slide_changed.connect(self._slide_came)
+        for changed in (session.annotations_changed, session.edits_changed):
+            changed.connect(self.look_later)
+        session.study_changed.connect(lambda _: self.look_later())
+        self._refresh()
+
+    # The sheet
+
+    def needs(self) -> str:
+        """Return nothing: a sheet can always be opened here."""
+        return ""
+
+    def ask_sheet(self) -> None:
+        """Ask for a sample sheet."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open a sample sheet", "", _FILTER)
+        if path:
+            self.open_path(Path(path))
+
+    def open_path(self, path: Path, out: Path | None = None) -> None:
+        """Open a sample sheet.
+
+        Parameters
+        ----------
+        path
+            The sheet.
+        out
+            Folder of the cohort; beside the sheet where absent.
+        """
+        if self.run_box.process.running:
+            show_warning("A cohort runs here; cancel it first.")
+            return
+        out = default_out(path) if out is None else out
+
+        def failed(error: Exception) -> None:
+            if isinstance(error, SheetError):
+                self._show_problems(path, error)
+            else:
+                tell_error(error)
+
+        self.start(
+            read_worklist, path, out, new_study(), tells=False, failed=failed,
+            done=lambda sheet: self.take_sheet(sheet, out),
+        )  # fmt: skip
+
+    def take_sheet(self, sheet: "Sheet", out: Path | None = None) -> None:
+        """Show a sheet that was read.
+
+        Parameters
+        ----------
+        sheet
+            The sheet.
+        out
+            Folder of the cohort; beside the sheet where absent.
+        """
+        self.sheet = sheet
+        self.out = (default_out(sheet.path) if out is None else out).resolve()
+        self.looked = ()
+        self.face.problems.setText("\n".join(f"⚠ {text}" for text in sheet.warnings))
+        self._often.start()
+        self._refresh()
+        self.look()
+
+    def _show_problems(self, path: Path, error: SheetError) -> None:
+        self.sheet, self.looked = None, ()
+        self.face.show_problems(path.name, error)
+        self._refresh()
+
+    def ask_out(self) -> None:
+        """Ask for the folder of the cohort."""
+        if self.sheet is None:
+            return
+        folder = QFileDialog.getExistingDirectory(self, "Folder of the cohort", str(self.out))
+        if folder:
+            self.open_path(self.sheet.path, Path(folder))
+
+    def sheet_and_out(self) -> tuple[Path, Path] | None:
+        """Return the sheet that a run is given, and its folder; None without one.
+
+        What is drawn and set just now is saved first.
+        """
+        if self.sheet is None:
+            return None
+        self.session.saving.emit()
+        try:
+            return sheet_to_run(self.sheet, self.out), self.out
+        except ImmunescapeError as error:
+            tell_error(error)
+            return None
+
+    # Looking
+
+    def look_later(self, *_: Any) -> None:
+        """Look soon, once what changed is saved."""
+        with contextlib.suppress(RuntimeError):  # the window is gone
+            if self.sheet is not None:
+                self._soon.start()
+
+    def look(self) -> None:
+        """See how far people are with each slide, on another thread."""
+        if self.sheet is None:
+            return
+        if self._looking is not None and self._looking.running:
+            self._again = True
+            return
+        self._again = False
+        sheet = self.sheet
+        self._looking = Work(look_through, sheet.samples, self.out, tells=False)
+        self._looking.returned.connect(lambda looked: self._have_looked(sheet, looked))
+        self._looking.failed.connect(tell_error)
+        self._looking.start()
+
+    def _have_looked(self, sheet: "Sheet", looked: tuple[Looked, ...]) -> None:
+        if sheet is self.sheet:
+            self.looked = looked
+            self._show_rows()
+        if self._again:
+            self.look()
+
+    def refresh(self) -> None:
+        """Follow the session."""
+        if not hasattr(self, "run_box"):
+            return
+        there = self.sheet is not None
+        self.face.show_sheet(there=there)
+        if not there:
+            self.waiting.setText("Drop a sample sheet on the window, or open one here.")
+            self.waiting.show()
+            return
+        if not self.face.person.text():
+            self.face.person.setText(self.session.study.reviewed_by or user())
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        assert self.sheet is not None
+        patients = len({s.patient for s in self.sheet.samples})
+        told = f"<b>{self.sheet.path.name}</b>, {patients} patients, results in {self.out.name}"
+        self.face.facts.setText(f"{told}<br>{counted(self.looked)}" if self.looked else told)
+        current = current_sample(self.session, self.out)
+        self.face.table.show_rows(self.looked, current)
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        self.face.show_chosen(self.face.chosen(self.looked))
+        if self.sheet is None:
+            return
+        at, samples = current_sample(self.session, self.out), self.sheet.samples
+        self.face.previous_button.setEnabled(next_sample(samples, at, -1) is not None)
+        self.face.next_button.setEnabled(next_sample(samples, at, 1) is not None)
+
+    # One slide after the other
+
+    def go(self, step: int) -> None:
+        """Open the next slide or the one before; of the chosen one where none is open."""
+        if self.sheet is None or (self.work is not None and self.work.running):
+            return
+        wanted = next_sample(self.sheet.samples, current_sample(self.session, self.out), step)
+        if wanted is None:
+            self.session.message.emit("that was the last slide" if step > 0 else "the first slide")
+            return
+        self.open_row(self.sheet.samples.index(wanted))
+
+    def open_row(self, row: int) -> None:
+        """Open the slide of a row in place of the one before."""
+        if self.sheet is None or not 0 <= row < len(self.sheet.samples):
+            return
+        sample = self.sheet.samples[row]
+        self.face.table.selectRow(row)
+        if sample.sample_id == current_sample(self.session, self.out):
+            return
+        self.session.saving.emit()  # the gates of the one before may be carried over
+        self.start(
+            open_sample, sample, self.sheet.samples, self.out, new_study(), tells=False,
+            done=self._put,
+        )  # fmt: skip
+
+    def _slide_came(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the window is gone
+            self._arrived.start()
+
+    def _put(self, opened: OpenedSample) -> None:
+        self._opening = opened
+        put_sample(self.session, opened)
+
+    def _take_up(self) -> None:
+        """Go on with a slide that is on the workbench now."""
+        opened, self._opening = self._opening, None
+        if opened is None:
+            self.look_later()
+            return
+        if current_sample(self.session, self.out) != opened.sample.sample_id:
+            self._opening = opened  # another one is on the workbench still
+            return
+        if self.session.autosave is not None:
+            self.session.autosave.hold()
+        if opened.gates and carry_gates(self.session, opened):
+            self.session.message.emit(
+                f"gates of {opened.gates_of} carried over: confirm them in Gates"
+            )
+        self.look()
+
+    # Signing
+
+    def sign(self) -> None:
+        """Sign the chosen slide as it is now."""
+        self._sign(withdraws=False)
+
+    def withdraw(self) -> None:
+        """Take the signature of the chosen slide back."""
+        self._sign(withdraws=True)
+
+    def _sign(self, *, withdraws: bool) -> None:
+        chosen = self.face.chosen(self.looked)
+        if chosen is None or self.sheet is None:
+            return
+        self.session.saving.emit()  # what is drawn just now is signed too
+        sample = self.sheet.samples[self.face.table.currentRow()]
+        try:
+            content = "" if withdraws else content_signed(sample, self.out)
+            sign(kept_folder(self.out, sample) / SIGNED, self.face.person.text(), content)
+        except ImmunescapeError as error:
+            tell_error(error)
+        self.look()
+
+    # Running
+
+    def run(self) -> None:
+        """Run all slides in a process of its own; the window stays free."""
+        given = self.sheet_and_out()
+        if given is not None:
+            assert self.sheet is not None
+            self._results = results_made(self.sheet.samples, self.out)
+            self.run_box.start(*given)
+
+    def _ran(self, code: int) -> None:
+        if self.sheet is None:
+            return
+        here = current_sample(self.session, self.out)
+        made = results_made(self.sheet.samples, self.out)
+        if here and made.get(here) != self._results.get(here):
+            self.session.finished = None
+            self.session.slide_changed.emit()  # the new result is looked for
+        self.look()
+
+    def close_work(self, seconds: float = 60.0) -> None:
+        """Stop the run and whatever else is at work."""
+        self._often.stop()
+        self._soon.stop()
+        self.run_box.process.close()
+        super().close_work(seconds)
+        if self._looking is not None:
+            self._looking.wait(seconds)
+
+    def showEvent(self, event: Any) -> None:
+        """Look again when the panel comes to the front."""
+        super().showEvent(event)
+        self.look()

@@ -16,7 +16,7 @@ from immunescape.cli import main
 from immunescape.errors import OutputError
 from immunescape.io import open_slide
 from immunescape.panel import match_panel
-from immunescape.pipeline import Inputs, outputs, run_slide, stages
+from immunescape.pipeline import Inputs, outputs, pictures, run_slide, stages
 from immunescape.pipeline.stages import stage_keys
 from immunescape.study import Study
 
@@ -168,7 +168,8 @@ def test_another_version_takes_nothing_over(ours, monkeypatch):
     inputs = Inputs(slide=ours / "slide.ome.tif", labels=(ours / "cells.tif",))
     same = run_slide(inputs, ours / "out", Study())
     assert any(step["reused"] for step in same.provenance["steps"])
-    monkeypatch.setattr(stages, "__version__", "99")
+    for module in (stages, pictures):
+        monkeypatch.setattr(module, "__version__", "99")
     newer = run_slide(inputs, ours / "out", Study())
     assert not any(step["reused"] for step in newer.provenance["steps"])
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from immunescape import __version__
 from immunescape.blocks import Block, Plane, iter_blocks, map_blocks
 from immunescape.errors import OutputError
 from immunescape.io.pictures import read_pictures
@@ -235,6 +236,7 @@ def _key(job: "Job", channels: tuple[str, ...]) -> str:
     """Return the hash of what decides the pixels of pictures, but not the place of the closeup."""
     slide = job.opened.slide
     decides = {
+        "version": __version__,
         "slide": [f.sha256 for f in job.opened.files if f.role == "slide"],
         "scene": job.study.slide.scene,
         "channels": [slide.index(c) for c in channels],

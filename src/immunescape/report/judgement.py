@@ -143,6 +143,8 @@ def _gates(gates: pd.DataFrame) -> Check:
     open_ = gates[~gates["confirmed"].astype(bool) & gates["threshold"].notna()]
     if gates.empty:
         return Check(state="none", text="no gates: calls were made elsewhere")
+    if gates["threshold"].isna().all():
+        return Check(state="doubt", text="no marker has a gate on this slide")
     if open_.empty:
         return Check(state="good", text="gates set or confirmed by a person")
     names = [

@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def without_reports():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("immunescape.pipeline.run.slide_report", lambda told: "<!doctype html>")

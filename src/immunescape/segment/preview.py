@@ -1,6 +1,5 @@
 """The nuclei of a part of a slide, as a run on the whole slide will find them."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from immunescape.segment.engine import SegmentParams
 from immunescape.segment.grow import grow_cells
 from immunescape.segment.levels import Levels, slide_levels
 from immunescape.segment.models import Model, load_model
-from immunescape.segment.warming import warm_loops
+from immunescape.segment.warming import loops_beside
 from immunescape.slide import Slide
 
 __all__ = ["Preview", "preview_block", "preview_nuclei"]
@@ -90,17 +89,14 @@ def preview_nuclei(
     params = params or SegmentParams()
     steps = 4
     progress("network", 0, steps)
-    with ThreadPoolExecutor(1) as beside:
-        # the first time both take a second and more, and mostly wait for different things
-        loops = beside.submit(warm_loops) if model is None else None
-        model = model or load_model(
-            params.model,
-            diameter_um=params.diameter_um,
-            device=params.device,
-            precision=params.precision,
-        )
-        if loops is not None:
-            loops.result()
+    if model is None:
+        with loops_beside():
+            model = load_model(
+                params.model,
+                diameter_um=params.diameter_um,
+                device=params.device,
+                precision=params.precision,
+            )
     progress("levels", 1, steps)
     levels = levels or tuple(slide_levels(slide, channel) for channel in channels)
     grid = Grid.between(slide.shape, slide.pixel_size_um, model.pixel_um)

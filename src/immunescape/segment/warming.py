@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from immunescape.blocks import Block
 
-__all__ = ["uncollected", "warm_libraries", "warm_loops"]
+__all__ = ["loops_beside", "uncollected", "warm_libraries", "warm_loops"]
 
 _EDGE_PX = 48
 _RADIUS_PX = 8
@@ -54,6 +55,18 @@ def warm_libraries() -> None:
         system = ctypes.CDLL(None)  # calls into it let other threads run
         system.dlopen.restype = ctypes.c_void_p
         system.dlopen(os.fsencode(library), ctypes.c_int(os.RTLD_LAZY | os.RTLD_LOCAL))
+
+
+@contextlib.contextmanager
+def loops_beside() -> Iterator[None]:
+    """Load the compiled loops on another thread, while this one loads a network.
+
+    The first time both take a second and more, and mostly wait for different things.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        loops = beside.submit(warm_loops)
+        yield
+        loops.result()
 
 
 def warm_loops() -> int:

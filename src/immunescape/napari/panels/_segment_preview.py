@@ -14,7 +14,7 @@ from immunescape.napari.view import visible_um
 from immunescape.panel import require_nuclear
 from immunescape.segment import Preview, load_model, preview_block, preview_nuclei
 from immunescape.segment.levels import slide_levels
-from immunescape.segment.warming import warm_libraries, warm_loops
+from immunescape.segment.warming import loops_beside, warm_libraries
 
 if TYPE_CHECKING:
     from immunescape.napari.session import Session
@@ -68,17 +68,17 @@ class PreviewMaker:
         """Load what the first preview needs; for another thread."""
         warm_libraries()
         self.network(params)
-        warm_loops()
 
     def network(self, params: "SegmentParams") -> Any:
         """Return the network, loaded at the first call; for another thread."""
         asked = params.model, params.diameter_um, params.device, params.precision
         with self._lock:
             if self._model[0] != asked:
-                model = load_model(
-                    params.model, diameter_um=params.diameter_um, device=params.device,
-                    precision=params.precision,
-                )  # fmt: skip
+                with loops_beside():
+                    model = load_model(
+                        params.model, diameter_um=params.diameter_um, device=params.device,
+                        precision=params.precision,
+                    )  # fmt: skip
                 self._model = asked, model
             return self._model[1]
 

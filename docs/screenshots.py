@@ -55,8 +55,8 @@ def scroll_to(panel: Any, widget: Any) -> None:
 class Pictures:
     """Shows panel after panel and keeps what the window looks like."""
 
-    def __init__(self, viewer: Any, bench: Any, folder: Path) -> None:
-        self.viewer, self.bench, self.folder = viewer, bench, folder
+    def __init__(self, viewer: Any, bench: Any, folder: Path, place: Path) -> None:
+        self.viewer, self.bench, self.folder, self.place = viewer, bench, folder, place
 
     def take(self, name: str, window: Any = None) -> None:
         """Save the window, or another one, as a picture."""
@@ -164,8 +164,19 @@ class Pictures:
         spin(0.5)
         self.take("tables")
 
+    def cohort(self) -> None:
+        """Show the sheet of the sample patient as a worklist, its first slide open."""
+        panel = self.bench.show_step("cohort")
+        panel.open_path(sample_folder() / "samples.csv", self.place / "cohort")
+        spin(10.0, lambda: bool(panel.looked))
+        panel.open_row(0)
+        spin(3.0)
+        self.viewer.reset_view()
+        settle(panel)
+        self.take("cohort")
 
-PANELS = ("slide", "regions", "segment", "gates", "cells", "review", "numbers")
+
+PANELS = ("slide", "regions", "segment", "gates", "cells", "review", "numbers", "cohort")
 
 
 def main() -> int:
@@ -204,7 +215,8 @@ def shown(result: Path, folder: Path, panels: Any) -> int:
     bench = workbench_of(viewer)
     spin(1.0, lambda: bench.session.finished is not None)
     viewer.reset_view()
-    pictures, failed = Pictures(viewer, bench, folder), []
+    place = result.parent.parent
+    pictures, failed = Pictures(viewer, bench, folder, place), []
     for name in panels:
         try:
             getattr(pictures, name)()

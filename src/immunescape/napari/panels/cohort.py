@@ -228,7 +228,8 @@ class CohortPanel(StepWidget):
     def _show_rows(self) -> None:
         assert self.sheet is not None
         patients = len({s.patient for s in self.sheet.samples})
-        told = f"<b>{self.sheet.path.name}</b>, {patients} patients, results in {self.out.name}"
+        people = f"{patients} patient{'' if patients == 1 else 's'}"
+        told = f"<b>{self.sheet.path.name}</b>, {people}, results in {self.out.name}"
         self.face.facts.setText(f"{told}<br>{counted(self.looked)}" if self.looked else told)
         current = current_sample(self.session, self.out)
         self.face.table.show_rows(self.looked, current)

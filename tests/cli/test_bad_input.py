@@ -20,6 +20,8 @@ from tests.slides import (
 
 from immunescape.cli import main
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {}
 
 

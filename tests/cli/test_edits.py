@@ -1,10 +1,13 @@
 """Corrections from the command line: the numbers change, and their study repeats them."""
 
 import pandas as pd
+import pytest
 from tests.slides import drawn_labels, square, write_geojson, write_labels, write_slide
 
 from immunescape.cli import main
 from immunescape.io.edits import Edits, append_edits
+
+pytestmark = pytest.mark.usefixtures("without_reports")
 
 QUICK = ("--tissue.method", "whole", "--gating.bootstrap-draws", "0")
 

@@ -3,9 +3,12 @@
 import json
 
 import pandas as pd
+import pytest
 from tests.slides import drawn_labels, square, write_geojson, write_labels, write_slide
 
 from immunescape.cli import main
+
+pytestmark = pytest.mark.usefixtures("without_reports")
 
 
 def words(folder):

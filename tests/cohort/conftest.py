@@ -4,8 +4,7 @@ import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_reports():
+def without_cohort_reports(without_reports):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("immunescape.pipeline.run.slide_report", lambda told: "<!doctype html>")
         patch.setattr("immunescape.cli.cohort.report_again", lambda out, warnings: ())
         yield

@@ -9,6 +9,8 @@ from immunescape.cli import main
 from immunescape.io.edits import EDITS_COLUMNS
 from immunescape.pipeline.given import find_edits
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 HEAD = ",".join(EDITS_COLUMNS) + "\n"
 ROW = "2024-01-01T00:00:00.000000Z,ab,{},{},9.0,,cd8=positive,\n"
 

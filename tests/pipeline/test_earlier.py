@@ -20,6 +20,8 @@ from immunescape.pipeline import Inputs, outputs, pictures, run_slide, stages
 from immunescape.pipeline.stages import stage_keys
 from immunescape.study import Study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 
 def words(folder: Path, *more: str) -> list[str]:
     slide, labels = folder / "slide.ome.tif", folder / "cells.tif"

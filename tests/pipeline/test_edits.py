@@ -18,6 +18,8 @@ from immunescape.simulate import FieldParams, simulate_field, write_field
 from immunescape.slide import Slide
 from immunescape.study import Study, read_study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 QUICK = replace(Study(), gating=replace(Study().gating, bootstrap_draws=0))
 WITHOUT = replace(QUICK, sensitivity=replace(QUICK.sensitivity, tables="none"))
 

@@ -8,6 +8,8 @@ from immunescape.pipeline import Inputs, run_slide
 from immunescape.simulate import FieldParams, simulate_field, write_field
 from immunescape.study import Study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 QUICK = replace(
     Study(),
     gating=replace(Study().gating, bootstrap_draws=20),

@@ -10,6 +10,8 @@ from immunescape.io import write_ome_tiff
 from immunescape.pipeline import Inputs, run_pooled, run_slide
 from immunescape.study import Study, read_study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 
 def drawn(folder, name, every, seed):
     """A slide whose every n-th cell is CD8+, the others negative; the left half is tumour."""

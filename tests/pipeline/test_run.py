@@ -28,6 +28,8 @@ from immunescape.simulate import FieldParams, simulate_field, write_field
 from immunescape.slide import Slide
 from immunescape.study import Study, read_study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 FILES = {
     "study.toml", "edits.csv", "cells.parquet", "labels.zarr", "regions.geojson", "regions.csv",
     "bands.csv", "contacts.csv", "summary.csv", "sensitivity.csv", "quality.csv", "gates.csv",

@@ -11,6 +11,8 @@ from immunescape.pipeline import parse_sweep
 from immunescape.results import SUMMARY_COLUMNS
 from immunescape.study import Study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 
 def words(folder):
     slide = write_slide(folder)

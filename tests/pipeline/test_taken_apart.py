@@ -26,6 +26,8 @@ from immunescape.pipeline.stages import stage_keys
 from immunescape.regions import Regions
 from immunescape.study import Study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 PINNED = "pdl1_membrane_unshared"
 
 

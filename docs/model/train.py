@@ -4,9 +4,10 @@
 
 DATA holds ``train`` and ``tissue_masks``; WORK receives the simulated fields, the weights
 ``compact.safetensors``, checkpoints to resume from, and the losses. ``--start`` goes on from
-weights that were trained before, with fewer and smaller steps. ``--ladder`` trains networks of
-several sizes on equally many patches instead, and times and scores them: the trade of accuracy
-against speed by which the size was chosen. On a graphics processor, where there is one, both run
+weights that were trained before, with fewer and smaller steps and with nuclei at other depths; the
+shipped weights were made without. ``--ladder`` trains networks of several sizes on equally many
+patches instead, and times and scores them: the trade of accuracy against speed by which the size
+was chosen. On a graphics processor, where there is one, both run
 there; they need none.
 """
 
@@ -47,6 +48,7 @@ SHIFTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 START_STEPS = 3000
 START_POOL = 12000
 START_RATE = 0.0015
+START_DEEP = 0.5
 
 LADDER_STEPS = 300
 LADDER_POOL = 4800
@@ -69,7 +71,11 @@ def main() -> None:
     params = TrainParams(minutes=args.minutes)
     if args.start:
         params = TrainParams(
-            steps=START_STEPS, pool=START_POOL, learning_rate=START_RATE, minutes=args.minutes
+            steps=START_STEPS,
+            pool=START_POOL,
+            learning_rate=START_RATE,
+            deep=START_DEEP,
+            minutes=args.minutes,
         )
     out = args.work / "compact.safetensors"
     done = train_compact(args.data, out, params, tell(), simulated=simulated, initial=args.start)

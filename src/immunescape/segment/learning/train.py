@@ -83,7 +83,7 @@ class TrainParams(Params):
     rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.4
     simulated: Annotated[float, Between(0, 1, step=0.05)] = 0.15
     crowded: Annotated[float, Between(0, 1, step=0.05)] = 0.35
-    deep: Annotated[float, Between(0, 1, step=0.05)] = 0.5
+    deep: Annotated[float, Between(0, 1, step=0.05)] = 0.0
     validation: Annotated[float, Between(0, 0.5, step=0.05)] = 0.1
     save_minutes: Annotated[float, Between(0, 600, step=1, unit="min")] = 4.0
     threads: Annotated[int, Between(0, 256)] = 0

@@ -70,7 +70,7 @@ class ElidedText(QLabel):
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Say as much as there is room for now."""
+        """Say as much as the new width has room for."""
         super().resizeEvent(event)
         self._fit()
 

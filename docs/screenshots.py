@@ -169,7 +169,7 @@ class Pictures:
         panel = self.bench.show_step("cohort")
         panel.open_path(sample_folder() / "samples.csv", self.place / "cohort")
         spin(10.0, lambda: bool(panel.looked))
-        panel.open_row(0)
+        panel.walk.open_row(0)
         spin(3.0)
         self.viewer.reset_view()
         settle(panel)

@@ -136,7 +136,7 @@ def test_a_dropped_sheet_is_walked_through_by_key(bench, qtbot, sheet):
 def test_a_signature_holds_until_something_changes(bench, qtbot, sheet):
     panel = dropped(bench, qtbot, sheet)
     bench.show_step("cohort")
-    panel.open_row(0)
+    panel.walk.open_row(0)
     arrived(bench, panel, qtbot, "P1-baseline")
     panel.face.person.setText("Anna")
     qtbot.mouseClick(panel.face.sign_button, LEFT)
@@ -200,7 +200,7 @@ def test_all_slides_are_run_beside_the_window(bench, qtbot, tmp_path):
     panel = dropped(bench, qtbot, path)
     box = panel.run_box
     assert column(panel, 3) == ["◑ gated"] * 2  # drawing and calls are given by the sheet
-    panel.open_row(0)
+    panel.walk.open_row(0)
     arrived(bench, panel, qtbot, "P1_baseline")
     assert bench.session.finished is None
 

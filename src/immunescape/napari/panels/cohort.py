@@ -13,24 +13,19 @@ from immunescape.cohort.signing import SIGNED, sign
 from immunescape.cohort.worklist import (
     content_signed,
     kept_folder,
-    next_sample,
     read_worklist,
 )
 from immunescape.errors import ImmunescapeError, SheetError
+from immunescape.napari.latest import Latest
 from immunescape.napari.lock import user
 from immunescape.napari.panels._cohort_face import CohortFace
 from immunescape.napari.panels._cohort_table import counted
+from immunescape.napari.panels._cohort_walk import Walk
 from immunescape.napari.session import default_out, new_study
 from immunescape.napari.step_widget import StepWidget, tell_error
-from immunescape.napari.work import Work
 from immunescape.napari.worklist import (
     Looked,
-    OpenedSample,
-    carry_gates,
-    current_sample,
     look_through,
-    open_sample,
-    put_sample,
     results_made,
 )
 
@@ -51,27 +46,33 @@ class CohortPanel(StepWidget):
 
     key = "cohort"
     title = "Cohort"
-    hint = "All slides of a sample sheet, one after the other."
+    hint = (
+        "All slides of a sample sheet, one after the other. Drop a sheet on the window, or open "
+        "one here."
+    )
 
     def __init__(self, session: "Session", parent: QWidget | None = None) -> None:
         self.sheet: Sheet | None = None
         self.out = Path()
         self.looked: tuple[Looked, ...] = ()
-        self._opening: OpenedSample | None = None
-        self._looking: Work | None = None
-        self._again = False
         self._results: dict[str, float] = {}
         super().__init__(session, parent)
+        self.looking = Latest(look_through, self)
+        self.looking.returned.connect(self._have_looked)
+        self.walk = walk = Walk(session, self.start, self)
         self.face = face = CohortFace()
+        walk.opening.connect(face.table.selectRow)
+        walk.came.connect(self.look)
+        walk.changed.connect(self.look_later)
         for part in face.parts:
             self.body.addWidget(part)
-        face.table.wanted.connect(self.open_row)
+        face.table.wanted.connect(walk.open_row)
         face.table.currentCellChanged.connect(lambda *_: self._show_chosen())
         for pressed, act in (
             (face.sheet_button, self.ask_sheet),
             (face.folder_button, self.ask_out),
             (face.previous_button, lambda: self.go(-1)),
-            (face.open_button, lambda: self.open_row(face.table.currentRow())),
+            (face.open_button, lambda: walk.open_row(face.table.currentRow())),
             (face.next_button, lambda: self.go(1)),
             (face.sign_button, self.sign),
             (face.withdraw_button, self.withdraw),
@@ -89,11 +90,6 @@ class CohortPanel(StepWidget):
         self._often = QTimer(self)
         self._often.setInterval(_EVERY_MS)
         self._often.timeout.connect(lambda: self.look() if self.isVisible() else None)
-        self._arrived = QTimer(self)
-        self._arrived.setSingleShot(True)
-        self._arrived.setInterval(0)  # once all who listen have taken up the slide
-        self._arrived.timeout.connect(self._take_up)
-        session.slide_changed.connect(self._slide_came)
         for changed in (session.annotations_changed, session.edits_changed):
             changed.connect(self.look_later)
         session.study_changed.connect(lambda _: self.look_later())
@@ -150,13 +146,15 @@ class CohortPanel(StepWidget):
         self.sheet = sheet
         self.out = (default_out(sheet.path) if out is None else out).resolve()
         self.looked = ()
+        self.walk.samples, self.walk.out = sheet.samples, self.out
         self.face.problems.setText("\n".join(f"⚠ {text}" for text in sheet.warnings))
         self._often.start()
         self._refresh()
         self.look()
 
     def _show_problems(self, path: Path, error: SheetError) -> None:
-        self.sheet, self.looked = None, ()
+        self.sheet, self.looked, self.walk.samples = None, (), ()
+        self.looking.forget()
         self.face.show_problems(path.name, error)
         self._refresh()
 
@@ -194,22 +192,12 @@ class CohortPanel(StepWidget):
         """See how far people are with each slide, on another thread."""
         if self.sheet is None:
             return
-        if self._looking is not None and self._looking.running:
-            self._again = True
-            return
-        self._again = False
-        sheet = self.sheet
-        self._looking = Work(look_through, sheet.samples, self.out, tells=False)
-        self._looking.returned.connect(lambda looked: self._have_looked(sheet, looked))
-        self._looking.failed.connect(tell_error)
-        self._looking.start()
+        self.looking.ask(self.sheet.samples, self.out)
 
-    def _have_looked(self, sheet: "Sheet", looked: tuple[Looked, ...]) -> None:
-        if sheet is self.sheet:
+    def _have_looked(self, looked: tuple[Looked, ...]) -> None:
+        if self.sheet is not None:
             self.looked = looked
             self._show_rows()
-        if self._again:
-            self.look()
 
     def refresh(self) -> None:
         """Follow the session."""
@@ -218,8 +206,6 @@ class CohortPanel(StepWidget):
         there = self.sheet is not None
         self.face.show_sheet(there=there)
         if not there:
-            self.waiting.setText("Drop a sample sheet on the window, or open one here.")
-            self.waiting.show()
             return
         if not self.face.person.text():
             self.face.person.setText(self.session.study.reviewed_by or user())
@@ -231,68 +217,20 @@ class CohortPanel(StepWidget):
         people = f"{patients} patient{'' if patients == 1 else 's'}"
         told = f"<b>{self.sheet.path.name}</b>, {people}, results in {self.out.name}"
         self.face.facts.setText(f"{told}<br>{counted(self.looked)}" if self.looked else told)
-        current = current_sample(self.session, self.out)
-        self.face.table.show_rows(self.looked, current)
+        self.face.table.show_rows(self.looked, self.walk.current)
         self._show_chosen()
 
     def _show_chosen(self) -> None:
         self.face.show_chosen(self.face.chosen(self.looked))
         if self.sheet is None:
             return
-        at, samples = current_sample(self.session, self.out), self.sheet.samples
-        self.face.previous_button.setEnabled(next_sample(samples, at, -1) is not None)
-        self.face.next_button.setEnabled(next_sample(samples, at, 1) is not None)
-
-    # One slide after the other
+        self.face.previous_button.setEnabled(self.walk.beside(-1) is not None)
+        self.face.next_button.setEnabled(self.walk.beside(1) is not None)
 
     def go(self, step: int) -> None:
         """Open the next slide or the one before; of the chosen one where none is open."""
-        if self.sheet is None or (self.work is not None and self.work.running):
-            return
-        wanted = next_sample(self.sheet.samples, current_sample(self.session, self.out), step)
-        if wanted is None:
-            self.session.message.emit("that was the last slide" if step > 0 else "the first slide")
-            return
-        self.open_row(self.sheet.samples.index(wanted))
-
-    def open_row(self, row: int) -> None:
-        """Open the slide of a row in place of the one before."""
-        if self.sheet is None or not 0 <= row < len(self.sheet.samples):
-            return
-        sample = self.sheet.samples[row]
-        self.face.table.selectRow(row)
-        if sample.sample_id == current_sample(self.session, self.out):
-            return
-        self.session.saving.emit()  # the gates of the one before may be carried over
-        self.start(
-            open_sample, sample, self.sheet.samples, self.out, new_study(), tells=False,
-            done=self._put,
-        )  # fmt: skip
-
-    def _slide_came(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the window is gone
-            self._arrived.start()
-
-    def _put(self, opened: OpenedSample) -> None:
-        self._opening = opened
-        put_sample(self.session, opened)
-
-    def _take_up(self) -> None:
-        """Go on with a slide that is on the workbench now."""
-        opened, self._opening = self._opening, None
-        if opened is None:
-            self.look_later()
-            return
-        if current_sample(self.session, self.out) != opened.sample.sample_id:
-            self._opening = opened  # another one is on the workbench still
-            return
-        if self.session.autosave is not None:
-            self.session.autosave.hold()
-        if opened.gates and carry_gates(self.session, opened):
-            self.session.message.emit(
-                f"gates of {opened.gates_of} carried over: confirm them in Gates"
-            )
-        self.look()
+        if self.work is None or not self.work.running:
+            self.walk.go(step)
 
     # Signing
 
@@ -330,7 +268,7 @@ class CohortPanel(StepWidget):
     def _ran(self, code: int) -> None:
         if self.sheet is None:
             return
-        here = current_sample(self.session, self.out)
+        here = self.walk.current
         made = results_made(self.sheet.samples, self.out)
         if here and made.get(here) != self._results.get(here):
             self.session.finished = None
@@ -343,8 +281,7 @@ class CohortPanel(StepWidget):
         self._soon.stop()
         self.run_box.process.close()
         super().close_work(seconds)
-        if self._looking is not None:
-            self._looking.wait(seconds)
+        self.looking.wait(seconds)
 
     def showEvent(self, event: Any) -> None:
         """Look again when the panel comes to the front."""

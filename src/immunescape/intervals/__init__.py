@@ -3,6 +3,7 @@
 Below what looks at slides and what compares them, so that one number has one interval.
 """
 
+from immunescape.intervals.blocks import REGION_MEMBERS, Blocks, find_blocks
 from immunescape.intervals.bootstrap import (
     LEAST_BLOCKS,
     BlockIntervals,
@@ -18,7 +19,6 @@ from immunescape.intervals.plain import (
     rate_ratio_interval,
     wilson_interval,
 )
-from immunescape.intervals.resampling import REGION_MEMBERS, Blocks, find_blocks
 
 __all__ = [
     "LEAST_BLOCKS",

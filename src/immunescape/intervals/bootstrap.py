@@ -23,8 +23,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from immunescape.intervals.blocks import Blocks, find_blocks
 from immunescape.intervals.plain import poisson_interval, rate_ratio_interval, wilson_interval
-from immunescape.intervals.resampling import Blocks, find_blocks, residuals, spread_of
+from immunescape.intervals.resampling import residuals, spread_of
 
 __all__ = [
     "LEAST_BLOCKS",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from immunescape.cells import CellTable
-from immunescape.intervals.resampling import REGION_MEMBERS
+from immunescape.intervals.blocks import REGION_MEMBERS
 from immunescape.panel import TITLES
 from immunescape.results import PHENOTYPES, REGION_NAMES
 from immunescape.spatial.notes import join

@@ -14,7 +14,97 @@ from immunescape.errors import SlideError
 if TYPE_CHECKING:
     import dask.array as da
 
-__all__ = ["Slide"]
+__all__ = ["Imaged", "Slide"]
+
+
+@dataclass(frozen=True, eq=False)
+class Imaged:
+    """Where a slide has pixels: rectangles, which may overlap; the rest was not imaged.
+
+    Parameters
+    ----------
+    boxes
+        ``(n, 4)`` integers, a row a rectangle: ``y0, y1, x0, x1`` in full-resolution pixels, half
+        open; n is at least 1.
+
+    Examples
+    --------
+    >>> imaged = Imaged(np.array([[0, 2, 0, 2], [0, 2, 3, 4]]))
+    >>> imaged.mask(Block(1, 3, 0, 4)).astype(int).tolist()
+    [[1, 1, 0, 1], [0, 0, 0, 0]]
+    """
+
+    boxes: npt.NDArray[np.int64]
+
+    def touched(self, block: Block) -> npt.NDArray[np.intp]:
+        """Return the rows of the rectangles that share a pixel with a block, in order."""
+        import shapely
+
+        # a little inside, so that a rectangle that only adjoins is not among them
+        wanted = shapely.box(block.x0 + 0.25, block.y0 + 0.25, block.x1 - 0.25, block.y1 - 0.25)
+        return np.sort(self._tree.query(wanted, predicate="intersects")).astype(np.intp)
+
+    def mask(self, block: Block) -> npt.NDArray[np.bool_]:
+        """Tell for each pixel of a block whether it was imaged, ``(y, x)``."""
+        seen = np.zeros(block.shape, bool)
+        for y0, y1, x0, x1 in self.boxes[self.touched(block)]:
+            rows = slice(max(y0 - block.y0, 0), max(y1 - block.y0, 0))
+            seen[rows, max(x0 - block.x0, 0) : max(x1 - block.x0, 0)] = True
+        return seen
+
+    def whole(self, block: Block) -> bool:
+        """Tell whether every pixel of a block was imaged."""
+        return bool(self.mask(block).all())
+
+    @cached_property
+    def area_px(self) -> int:
+        """Number of pixels that were imaged."""
+        import shapely
+
+        return round(float(shapely.union_all(self._shapes).area))
+
+    def at(
+        self, x_um: npt.NDArray[np.float64], y_um: npt.NDArray[np.float64], pixel_size_um: float
+    ) -> npt.NDArray[np.bool_]:
+        """Tell for each place of a raster whether it was imaged.
+
+        Parameters
+        ----------
+        x_um, y_um
+            Rising positions of its columns and rows.
+        pixel_size_um
+            Edge of a pixel.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(y, x)`` bool; a place on the far edge of a rectangle lies outside of it.
+        """
+        seen = np.zeros((len(y_um), len(x_um)), bool)
+        ends = self.boxes * pixel_size_um
+        rows, columns = np.searchsorted(y_um, ends[:, :2]), np.searchsorted(x_um, ends[:, 2:])
+        for (y0, y1), (x0, x1) in zip(rows, columns, strict=True):
+            seen[y0:y1, x0:x1] = True
+        return seen
+
+    @cached_property
+    def _shapes(self) -> Any:
+        import shapely
+
+        y0, y1, x0, x1 = self.boxes.T
+        return shapely.box(x0, y0, x1, y1)
+
+    @cached_property
+    def _tree(self) -> Any:
+        import shapely
+
+        return shapely.STRtree(self._shapes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"boxes": self.boxes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +127,11 @@ class Slide:
         What the file was understood as, for ``immunescape info``.
     warnings
         What a reader noticed and a user should know.
+    imaged
+        Where there are pixels; None if everywhere. What was not imaged reads as 0 and is
+        neither dark nor glass: whoever judges pixels leaves it out.
+    facts
+        Lines that ``immunescape info`` prints of a slide made of several files.
 
     Raises
     ------
@@ -52,6 +147,8 @@ class Slide:
     path: Path | None = None
     format: str = "memory"
     warnings: tuple[str, ...] = field(default=())
+    imaged: Imaged | None = None
+    facts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.arrays or any(len(a.shape) != 3 for a in self.arrays):

@@ -55,7 +55,7 @@ QPI = (
 
 BAD = {
     "missing": (lambda p: None, {}, "does not exist; check the path"),
-    "folder": (lambda p: p.mkdir(), {}, "a folder without OME-Zarr"),
+    "folder": (lambda p: p.mkdir(), {}, "a folder without OME-Zarr or TIFF tiles inside"),
     "empty": (lambda p: p.write_bytes(b""), {}, "is empty; copy it again"),
     "text": (lambda p: p.write_text("cell,x,y"), {}, "no image, which is not read; give"),
     "png": (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n1234"), {}, "a PNG picture"),

@@ -31,7 +31,7 @@ def info(
     Parameters
     ----------
     slide
-        The slide file or OME-Zarr folder.
+        The slide file, OME-Zarr folder or folder of tiles.
     """
     options = SlideOptions(
         pixel_size_um=pixel_size_um,
@@ -55,6 +55,7 @@ def describe(slide: Slide, match: PanelMatch) -> str:
         f"size        {width} x {height} px, {size_mm[0]:.3f} x {size_mm[1]:.3f} mm",
         f"pixel size  {slide.pixel_size_um:.4g} µm",
         f"levels      {len(slide.arrays)}: {levels}",
+        *slide.facts,
         "channels",
     ]
     name_width = max(len(c) for c in slide.channels)

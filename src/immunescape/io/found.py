@@ -11,9 +11,17 @@ import numpy as np
 
 from immunescape.blocks import Volume
 from immunescape.errors import ChannelNamesError, PixelSizeError, SceneError, SlideError
-from immunescape.slide import Slide
+from immunescape.slide import Imaged, Slide
 
-__all__ = ["Found", "Scene", "choose_scene", "finish", "level_arrays", "slide_name"]
+__all__ = [
+    "Found",
+    "Scene",
+    "choose_scene",
+    "clean_name",
+    "finish",
+    "level_arrays",
+    "slide_name",
+]
 
 _ENDINGS = re.compile(
     r"(?:\.ome)?\.(?:tiff?|btf|tf[28]|qptiff|zarr)$|\.ome$|[._ -]component_data$", re.IGNORECASE
@@ -44,6 +52,10 @@ class Found:
         Number of the scene, from 1, if the file has several.
     notes
         Warnings of this format.
+    name
+        Name of the slide where it is not the file's.
+    imaged, facts
+        See `immunescape.slide.Slide`.
     """
 
     arrays: tuple[Volume, ...]
@@ -54,6 +66,9 @@ class Found:
     names_needed: bool = False
     scene: int | None = None
     notes: tuple[str, ...] = ()
+    name: str = ""
+    imaged: Imaged | None = None
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,13 +158,15 @@ def finish(
         raise SlideError(f"{path.name} is {width} x {height} px; give an image of tissue")
     suffix = f"_scene{found.scene}" if found.scene is not None else ""
     return Slide(
-        name=slide_name(path) + suffix,
+        name=found.name or slide_name(path) + suffix,
         arrays=found.arrays,
         channels=channels,
         pixel_size_um=size,
         path=path,
         format=found.format,
         warnings=tuple(notes),
+        imaged=found.imaged,
+        facts=found.facts,
     )
 
 
@@ -184,7 +201,7 @@ def _channels(
                 f"{path.name}: a name in --channel-names is empty; give one name a channel"
             )
     else:
-        cleaned = [_clean(name) for name in found.channels]
+        cleaned = [clean_name(name) for name in found.channels]
         cleaned = (cleaned + [None] * count)[:count]
         unnamed = [i for i, name in enumerate(cleaned) if name is None]
         if unnamed and found.names_needed:
@@ -208,7 +225,8 @@ def _channels(
     return names
 
 
-def _clean(name: str | None) -> str | None:
+def clean_name(name: str | None) -> str | None:
+    """Return a channel's name without line breaks and the like; None where nothing is left."""
     if name is None:
         return None
     printable = "".join(c if c.isprintable() else " " for c in name)

@@ -14,7 +14,7 @@ from immunescape.io.units import UnknownUnitError, micrometres
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZarrPlanes", "read_ome_zarr"]
+__all__ = ["ZarrPlanes", "is_zarr", "read_ome_zarr"]
 
 _MARKS = (".zgroup", ".zattrs", ".zarray", "zarr.json")
 _STACKS = {
@@ -59,17 +59,20 @@ class ZarrPlanes(LazyPlanes):
         return np.asarray(self._array[(*lead, slice(y0, y1), slice(x0, x1))])
 
 
+def is_zarr(folder: Path) -> bool:
+    """Tell whether a folder is a Zarr store, by its own files alone."""
+    return any((folder / mark).is_file() for mark in _MARKS)
+
+
 def read_ome_zarr(path: Path, scene: str | int | None) -> Found:
     """Read the metadata of an OME-Zarr folder.
 
     Raises
     ------
     SlideError
-        If the folder is no OME-Zarr image, is a plate or a label image, is a stack in z or time,
+        If it is no OME-Zarr image, is a plate or a label image, is a stack in z or time,
         or holds several scenes and none was chosen.
     """
-    if not any((path / mark).is_file() for mark in _MARKS):
-        raise SlideError(f"{path.name} is a folder without OME-Zarr inside; name the slide file")
     import zarr
     from zarr.errors import BaseZarrError
 

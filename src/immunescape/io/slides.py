@@ -7,8 +7,6 @@ from immunescape.errors import SlideError
 from immunescape.io.found import Found, finish
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile
-
     from immunescape.slide import Slide
 
 __all__ = ["open_slide"]
@@ -43,13 +41,15 @@ def open_slide(
     ----------
     path
         OME-TIFF, Akoya QPTIFF, inForm component TIFF, OME-Zarr 0.4 or 0.5, ImageJ hyperstack or
-        plain TIFF stack; the content decides, not the name.
+        plain TIFF stack; the content decides, not the name. A folder that is no OME-Zarr and holds
+        TIFF files is one slide made of tiles, see `immunescape.io.mosaic.read_mosaic`.
     pixel_size_um
         Edge of a pixel in µm; needed where the file has none, and preferred to the file's.
     channel_names
         One name a channel, in order; needed where the file has none, preferred to the file's.
     scene
-        Number (from 1) or name of the image wanted from a file that holds several.
+        Number (from 1) or name of the image wanted from a file that holds several, or of the
+        slide wanted from a folder with tiles of several.
 
     Returns
     -------
@@ -64,11 +64,17 @@ def open_slide(
         One line that names the file, what is wrong and what to do.
     """
     path = Path(path)
-    found = _read(path, scene, channel_names)
+    path = path if path.name else path.resolve()
+    found = _read(path, scene, channel_names, pixel_size_um)
     return finish(found, path, pixel_size_um, channel_names)
 
 
-def _read(path: Path, scene: str | int | None, names: tuple[str, ...] | None) -> Found:
+def _read(
+    path: Path,
+    scene: str | int | None,
+    names: tuple[str, ...] | None,
+    pixel_size_um: float | None,
+) -> Found:
     try:
         folder = path.is_dir()
         start = b"" if folder else _start(path)
@@ -79,53 +85,35 @@ def _read(path: Path, scene: str | int | None, names: tuple[str, ...] | None) ->
     except (OSError, ValueError):
         raise SlideError(f"{path.name} cannot be read; check the path") from None
     if folder:
-        from immunescape.io.ome_zarr import read_ome_zarr
-
-        return read_ome_zarr(path, scene)
+        return _read_folder(path, scene, names, pixel_size_um)
     if not start:
         raise SlideError(f"{path.name} is empty; copy it again")
     if not start.startswith(_TIFF):
         what = next((text for magic, text in _OTHERS if start.startswith(magic)), "no image")
         raise SlideError(f"{path.name} is {what}, which is not read; {_REMEDY}")
 
+    from immunescape.io.any_tiff import read_any_tiff
     from immunescape.io.tiff_pages import opened
 
     with opened(path) as tif:
-        return _read_tiff(tif, path, scene, names)
+        return read_any_tiff(tif, path, scene, names)
+
+
+def _read_folder(
+    path: Path,
+    scene: str | int | None,
+    names: tuple[str, ...] | None,
+    pixel_size_um: float | None,
+) -> Found:
+    from immunescape.io.ome_zarr import is_zarr, read_ome_zarr
+
+    if is_zarr(path):
+        return read_ome_zarr(path, scene)
+    from immunescape.io.mosaic import read_mosaic
+
+    return read_mosaic(path, scene, names, pixel_size_um)
 
 
 def _start(path: Path) -> bytes:
     with path.open("rb") as handle:
         return handle.read(16)
-
-
-def _read_tiff(
-    tif: "TiffFile", path: Path, scene: str | int | None, names: tuple[str, ...] | None
-) -> Found:
-    first = tif.pages.first
-    description = first.description
-    if first.is_svs or first.is_ndpi or first.is_scn or first.is_bif or first.is_philips:
-        raise SlideError(
-            f"{path.name} is a brightfield slide scan, not separate stains; "
-            "give the multiplex-fluorescence slide"
-        )
-    if "<SegmentationImage>" in description or "<TissueClassMap>" in description:
-        raise SlideError(
-            f"{path.name} holds inForm's segmentation maps, not stains; "
-            "give the component_data.tif here and pass this file with --labels"
-        )
-    if first.is_ome:
-        from immunescape.io.ome_tiff import read_ome_tiff
-
-        return read_ome_tiff(tif, path, scene)
-    if first.is_qpi or "<PerkinElmer-QPI-ImageDescription" in description:
-        if "<IsUnmixedComponent>True<" in description and first.dtype.kind == "f":
-            from immunescape.io.component import read_component
-
-            return read_component(tif, path, scene)
-        from immunescape.io.qptiff import read_qptiff
-
-        return read_qptiff(tif, path, scene)
-    from immunescape.io.tiff_stack import read_tiff_stack
-
-    return read_tiff_stack(tif, path, scene, names)

@@ -1,6 +1,7 @@
 """What the readers of TIFF files share: opening, and what pages say about themselves."""
 
 import logging
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
 
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["check_whole", "is_colour", "opened", "parse_xml", "refuse_colour", "resolution_um"]
+__all__ = [
+    "check_whole",
+    "is_colour",
+    "opened",
+    "parse_xml",
+    "refuse_colour",
+    "resolution_um",
+    "unit_um",
+]
 
 _RESOLUTION_UM = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}
 
@@ -63,15 +72,21 @@ def _damaged(path: Path) -> SlideError:
 
 
 class _Complaints(logging.Filter):
-    """Keeps tifffile's log quiet and remembers whether part of the file is out of reach."""
+    """Keeps tifffile's log quiet and remembers whether part of the file is out of reach.
+
+    Other threads may be reading other files: what is said of those is none of its business.
+    """
 
     _GRAVE = ("invalid value offset", "corrupted", "invalid offset", "invalid page offset")
 
     def __init__(self) -> None:
         super().__init__()
         self.grave = False
+        self._thread = threading.get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self._thread:
+            return True
         text = record.getMessage()
         if record.levelno >= logging.ERROR and any(word in text for word in self._GRAVE):
             self.grave = True
@@ -124,9 +139,14 @@ def refuse_colour(path: Path) -> SlideError:
     )
 
 
+def unit_um(page: "TiffPage") -> float | None:
+    """Return the unit of a page's resolution and position in µm; None if it is no length."""
+    return _RESOLUTION_UM.get(int(page.resolutionunit))
+
+
 def resolution_um(page: "TiffPage") -> tuple[float, float] | None:
     """Return height and width of a pixel in µm by the resolution tags; None if they do not say."""
-    unit = _RESOLUTION_UM.get(int(page.resolutionunit))
+    unit = unit_um(page)
     x, y = (page.tags.valueof(code) for code in ("XResolution", "YResolution"))
     if unit is None or not x or not y:
         return None

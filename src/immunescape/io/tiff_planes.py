@@ -3,8 +3,9 @@
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from immunescape.threads import allotted_threads
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["PlaneAt", "TiffPlanes", "planes_of_page"]
+__all__ = ["PlaneAt", "SegmentCache", "TiffPlanes", "planes_of_page"]
 
 _CACHE_BYTES = 128 * 2**20
 _CHUNK = 2048
@@ -66,12 +67,38 @@ def planes_of_page(page: "TiffPage", skip: int = 0) -> tuple[PlaneAt, ...]:
     return tuple(PlaneAt(page.offset, sample, skip) for sample in range(samples))
 
 
+class SegmentCache:
+    """Decoded tiles and strips that were asked for last, of one file or of many; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[Path, int, int], npt.NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: tuple[Path, int, int]) -> npt.NDArray[Any] | None:
+        """Return a segment by file, directory and index; None where it is not kept."""
+        with self._lock:
+            if (kept := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
+            return kept
+
+    def put(self, key: tuple[Path, int, int], segment: npt.NDArray[Any]) -> None:
+        """Keep a segment, and let go of those not asked for longest."""
+        with self._lock:
+            if key in self._kept or segment.nbytes > _CACHE_BYTES:
+                return
+            self._kept[key] = segment
+            self._bytes += segment.nbytes
+            while self._bytes > _CACHE_BYTES:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
 class TiffPlanes(LazyPlanes):
     """A lazy ``(c, y, x)`` array over pages of one shape and type.
 
     Indexing reads the tiles or strips that the index touches and nothing else; uncompressed
     pages are mapped. It may be read from several threads, and pickled: the copy opens the file
-    again.
+    again, and keeps it open unless it is one of many.
 
     Parameters
     ----------
@@ -127,16 +154,40 @@ class TiffPlanes(LazyPlanes):
         self.__dict__.update(state)
         self._start()
 
-    def _start(self) -> None:
+    def _start(self, cache: SegmentCache | None = None) -> None:
         self._lock = threading.RLock()
         self._handle: IO[bytes] | None = None
+        self._readers = 0
+        self._brief = cache is not None
         self._pages: dict[int, _Page] = {}
-        self._cache: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
-        self._cached = 0
+        self._cache = cache or SegmentCache()
+
+    def one_of_many(self, cache: SegmentCache) -> None:
+        """Share a cache with other files, and keep the file open no longer than a read."""
+        self._start(cache)
+
+    def forget(self) -> None:
+        """Let go of what is known of the pages; it is parsed again at the next read."""
+        with self._lock:
+            self._pages = {}
 
     def read_plane(self, channel: int, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
         """Read a rectangle of one channel."""
-        return self._read(self.planes[channel], y0, y1, x0, x1)
+        with self._reading():
+            return self._read(self.planes[channel], y0, y1, x0, x1)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                if self._brief and not self._readers and self._handle is not None:
+                    self._handle.close()
+                    self._handle = None
 
     def _read(self, plane: PlaneAt, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
         page = self._page(plane.ifd)
@@ -177,11 +228,10 @@ class TiffPlanes(LazyPlanes):
 
     def _segment(self, ifd: int, page: _Page, index: int) -> npt.NDArray[Any] | None:
         """Return one decoded tile or strip ``(y, x, samples)``; None for one that was left out."""
-        key = ifd, index
+        key = self.path, ifd, index
+        if (kept := self._cache.get(key)) is not None:
+            return kept
         with self._lock:
-            if (kept := self._cache.get(key)) is not None:
-                self._cache.move_to_end(key)
-                return kept
             if page.counts[index] == 0:
                 return None
             handle = self._open()
@@ -196,18 +246,14 @@ class TiffPlanes(LazyPlanes):
                 f"{self.path.name} holds pixels that cannot be decoded: they are damaged, or "
                 "compressed in a way that is not read; export it again with zstd or deflate"
             ) from error
-        with self._lock:
-            if key not in self._cache and segment.nbytes <= _CACHE_BYTES:
-                self._cache[key] = segment
-                self._cached += segment.nbytes
-                while self._cached > _CACHE_BYTES:
-                    self._cached -= self._cache.popitem(last=False)[1].nbytes
+        self._cache.put(key, segment)
         return segment
 
     def _open(self) -> IO[bytes]:
         if self._handle is None:
             self._handle = self.path.open("rb")
-            weakref.finalize(self, self._handle.close)
+            if not self._brief:
+                weakref.finalize(self, self._handle.close)
         return self._handle
 
     def _page(self, ifd: int) -> _Page:

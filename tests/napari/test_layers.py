@@ -11,7 +11,7 @@ from shapely import MultiPolygon, Polygon, box
 from immunescape.cells import CellTable
 from immunescape.errors import SlideError
 from immunescape.io.label_store import LabelStore
-from immunescape.napari.contrast import contrast_limits
+from immunescape.napari.contrast import contrast_limits, slide_limits
 from immunescape.napari.layers import (
     common_limits,
     facts_of,
@@ -27,7 +27,7 @@ from immunescape.napari.layers import (
 from immunescape.napari.planes import Overview, channel_pyramid
 from immunescape.panel import match_panel
 from immunescape.regions import ANNOTATION_ROLES, Regions
-from immunescape.slide import Slide
+from immunescape.slide import Imaged, Slide
 
 CHANNELS = ("DAPI", "Autofluorescence", "PD-L1", "CD8", "S100", "SOX10", "CD68")
 
@@ -86,6 +86,20 @@ def test_a_channel_without_stain_stays_dark():
 def test_limits_of_nothing_still_differ(pixels):
     low, high = contrast_limits(pixels.astype(np.float32))
     assert high > low
+
+
+def test_what_was_not_imaged_does_not_make_stain_dark():
+    rng = np.random.default_rng(4)
+    image = rng.normal(200, 9, (1, 300, 300)).astype(np.float32)
+    image[0, 100:150, 100:150] += 900
+    wide = np.zeros((1, 700, 900), np.float32)
+    wide[:, :300, :300] = image
+    imaged = Imaged(np.array([[0, 300, 0, 300]]))
+    panel = match_panel(["DAPI"]).panel
+    alone = slide_limits(Slide("s", (image,), ("DAPI",), 0.5), panel)
+    beside = slide_limits(Slide("s", (wide,), ("DAPI",), 0.5, imaged=imaged), panel)
+    assert beside == alone
+    assert beside["dapi"][0] > 190
 
 
 def test_timepoints_share_their_limits_and_one_without_stain_stays_dark():

@@ -15,6 +15,7 @@ from immunescape.napari.layers import facts_of, regions_from_layers, table_of
 from immunescape.napari.reading import NOTHING, find_reader, read_result, read_slide
 from immunescape.regions import ANNOTATION_ROLES, Regions
 from immunescape.results import PHENOTYPES
+from tests.mosaics import write_mosaic
 
 BASELINE = sample_folder() / "P01_baseline.ome.tif"
 
@@ -63,6 +64,18 @@ def test_slides_are_taken_by_name_and_content(tmp_path):
     layers = [Layer.create(*d) for d in read_slide(str(image))]
     assert [x.name for x in layers] == ["Nuclei (DAPI)", "CD8"]
     assert layers[1].get_value((0.125, 0.375), world=True) == 64 * 48 + 1
+
+
+def test_a_folder_of_tiles_is_a_slide_and_one_of_pictures_is_not(tmp_path):
+    pixels = np.random.default_rng(2).random((2, 48, 96), np.float32)
+    write_mosaic(tmp_path / "P7", pixels, ("DAPI", "CD8"), tile=(48, 48), by="names")
+    assert find_reader(str(tmp_path / "P7")) is read_slide
+    layers = [Layer.create(*d) for d in read_slide(str(tmp_path / "P7"))]
+    assert [x.name for x in layers] == ["Nuclei (DAPI)", "CD8"]
+    np.testing.assert_array_equal(np.asarray(layers[1].data), pixels[1])
+    (tmp_path / "photos").mkdir()
+    tifffile.imwrite(tmp_path / "photos" / "1.tif", np.zeros((4, 4), np.uint8))
+    assert find_reader(str(tmp_path / "photos")) is None
 
 
 def test_a_slide_that_cannot_be_used_is_told_in_one_line(tmp_path, monkeypatch):

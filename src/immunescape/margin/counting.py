@@ -39,7 +39,7 @@ class Counted:
     by_block
         Columns ``BLOCK_COLUMNS``, see `immunescape.results.RegionAreas`; the others are its sums.
     censored_mm2
-        Area nearer to the frame than to the interface.
+        Area nearer to the frame, or to what was not imaged, than to the interface.
     """
 
     areas_mm2: Mapping[str, float]
@@ -84,6 +84,8 @@ def count_areas(
         to_frame = np.broadcast_to(
             frame_distance_um(counted.x_um, counted.y_um[rows, None], counted.frame_um), use.shape
         )[use]
+        if counted.gaps is not None:
+            to_frame = np.minimum(to_frame, counted.gaps.distance_um[rows][use])
         cut = to_frame < far
         censored += float(area[cut].sum())
         signed = np.where(within, -far, far)

@@ -154,7 +154,10 @@ def _outline_doubts(
     margin = interface.length / whole.length
     # where the interface meets the frame both reach over the tolerance
     at_frame = min(whole.intersection(frame).length / whole.length, 1 - margin)
+    rest = "glass or at what was left out"
+    if analysed.gaps is not None:
+        rest = "glass, at what was left out or was not imaged"
     return [
         f"only {margin:.0%} of the tumour outline is margin; {at_frame:.0%} lies at the frame, "
-        f"{max(1 - margin - at_frame, 0):.0%} at glass or at what was left out"
+        f"{max(1 - margin - at_frame, 0):.0%} at {rest}"
     ]

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-__all__ = ["GridMask", "grid_shape", "number_pieces", "rasterise"]
+if TYPE_CHECKING:
+    from immunescape.slide import Imaged
+
+__all__ = ["Gaps", "GridMask", "grid_shape", "number_pieces", "rasterise"]
 
 
 def grid_shape(frame: tuple[float, float], grid_um: float) -> tuple[int, int]:
@@ -19,6 +22,34 @@ def grid_shape(frame: tuple[float, float], grid_um: float) -> tuple[int, int]:
         max(int(np.ceil(height / grid_um - 1e-9)), 1),
         max(int(np.ceil(width / grid_um - 1e-9)), 1),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Where a slide was not imaged, on the working grid.
+
+    Parameters
+    ----------
+    mask
+        ``(y, x)`` bool, True where there is no image; at least once.
+    grid_um
+        Edge of a cell in µm.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    grid_um: float
+
+    @cached_property
+    def distance_um(self) -> npt.NDArray[np.float32]:
+        """Distance of the middle of each cell to the nearest gap, 0 within one, ``(y, x)``.
+
+        A gap begins half a step before the middle of its first cell; at its corners, where it
+        begins farther off, the distance is less than the true one by at most a fifth of a step.
+        """
+        from scipy import ndimage as ndi
+
+        steps = ndi.distance_transform_edt(~self.mask).astype(np.float32)
+        return np.asarray(np.maximum(steps - np.float32(0.5), 0) * np.float32(self.grid_um))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +65,8 @@ class GridMask:
         Edge of a cell in µm.
     frame_um
         Width and height of the slide in µm.
+    gaps
+        Where the slide was not imaged; None if it was everywhere.
 
     Raises
     ------
@@ -50,6 +83,7 @@ class GridMask:
     mask: npt.NDArray[np.bool_]
     grid_um: float
     frame_um: tuple[float, float]
+    gaps: Gaps | None = None
 
     def __post_init__(self) -> None:
         if self.mask.shape != grid_shape(self.frame_um, self.grid_um):
@@ -62,6 +96,18 @@ class GridMask:
     def whole(cls, frame: tuple[float, float], grid_um: float = 2.0) -> "GridMask":
         """Return the mask that covers the whole frame."""
         return cls(np.ones(grid_shape(frame, grid_um), bool), grid_um, frame)
+
+    def of_imaged(self, imaged: "Imaged | None", pixel_size_um: float) -> "GridMask":
+        """Return the mask less what was not imaged, which it remembers; see `Slide.imaged`.
+
+        A cell was imaged where its middle was.
+        """
+        if imaged is None:
+            return self
+        seen = imaged.at(self.x_um, self.y_um, pixel_size_um)
+        if seen.all():
+            return self
+        return GridMask(self.mask & seen, self.grid_um, self.frame_um, Gaps(~seen, self.grid_um))
 
     @cached_property
     def widths_um(self) -> npt.NDArray[np.float64]:
@@ -103,7 +149,7 @@ class GridMask:
 
     def with_mask(self, mask: npt.NDArray[np.bool_]) -> "GridMask":
         """Return another mask on the same grid."""
-        return GridMask(mask, self.grid_um, self.frame_um)
+        return GridMask(mask, self.grid_um, self.frame_um, self.gaps)
 
 
 def _lengths(number: int, grid_um: float, total_um: float) -> npt.NDArray[np.float64]:

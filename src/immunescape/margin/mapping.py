@@ -97,10 +97,10 @@ class MarginMap:
             One row a point: ``region`` (one of the four, or ``excluded`` where the working grid has
             no analysed tissue, or tissue outside the tumour that is no stroma),
             ``distance_to_margin_um`` (exact, negative inside the tumour; NaN without an
-            interface), ``edge_censored`` (nearer to the frame than to the interface; never
-            without one), ``piece`` (0 off the tissue). A point just on the tumour outline is
-            inside, one at just the margin's width belongs to the margin. Without an interface
-            the tumour is all ``centre`` and the rest all ``stroma``.
+            interface), ``edge_censored`` (nearer to the frame, or to what was not imaged, than to
+            the interface; never without one), ``piece`` (0 off the tissue). A point just on the
+            tumour outline is inside, one at just the margin's width belongs to the margin. Without
+            an interface the tumour is all ``centre`` and the rest all ``stroma``.
         """
         points = np.asarray(points_um, np.float64).reshape(-1, 2)
         tumour, interface = self.regions["tumour"], self.regions["interface"]
@@ -111,6 +111,8 @@ class MarginMap:
         code = part_code(inside, distance, self.width_um)
         code[~self.analysed.at(points) | (~inside & self.not_stroma.at(points))] = _EXCLUDED
         to_frame = frame_distance_um(points[:, 0], points[:, 1], self.analysed.frame_um)
+        if (gaps := self.analysed.gaps) is not None:
+            to_frame = np.minimum(to_frame, gaps.distance_um[self.analysed.index(points)])
         names = np.array([*PARTS, "excluded"], dtype=object)
         return pd.DataFrame(
             {

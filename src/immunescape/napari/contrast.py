@@ -63,7 +63,8 @@ def sample_pixels(slide: Slide, panel: Panel) -> dict[str, npt.NDArray[np.float3
     Returns
     -------
     dict
-        Up to 12 blocks of 256 x 256 pixels a stain, as one row of numbers.
+        Up to 12 blocks of 256 x 256 pixels a stain, as one row of numbers; what was not imaged is
+        not among them.
     """
     level = max(k for k, d in enumerate(slide.downsamples) if d <= _COARSEST)
     stains = list(panel.stains)
@@ -72,10 +73,11 @@ def sample_pixels(slide: Slide, panel: Panel) -> dict[str, npt.NDArray[np.float3
         stain = stains[index.y0]
         at = slide.index(stain.channel)
         array = slide.arrays[level]
-        parts = [
-            np.asarray(array[at, block.y0 : block.y1, block.x0 : block.x1]).ravel()
-            for block in _blocks(slide, at, level)
-        ]
+        parts = []
+        for block in _blocks(slide, at, level):
+            pixels = np.asarray(array[at, *block.slices])
+            seen = None if slide.imaged is None else slide.imaged.mask(block)
+            parts.append(pixels.ravel() if seen is None else pixels[seen])
         return np.asarray(np.concatenate(parts), np.float32)
 
     jobs = [Block(k, k + 1, 0, 1) for k in range(len(stains))]
@@ -89,6 +91,8 @@ def _blocks(slide: Slide, channel: int, level: int) -> list[Block]:
     shape = slide.arrays[level].shape[1:]
     height, width = int(shape[0]), int(shape[1])
     blocks = list(iter_blocks((height, width), _BLOCK))
+    if slide.imaged is not None:  # such a slide has one level
+        blocks = [block for block in blocks if len(slide.imaged.touched(block))]
     if len(blocks) <= _BLOCKS:
         return blocks
     coarse = slide.arrays[-1]

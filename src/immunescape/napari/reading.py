@@ -13,6 +13,7 @@ from immunescape.errors import (
     PixelSizeError,
     SceneError,
 )
+from immunescape.io.mosaic_tiles import name_parts, tile_paths
 from immunescape.napari.layers import LayerData, layers_of_result, slide_layers
 from immunescape.napari.remedies import AGAIN
 
@@ -38,6 +39,7 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SESSION = ".session"
 _MOST_NAMES = 5
 _ZARR = (".zgroup", ".zattrs", "zarr.json")
+_TILE = ("_component_data.tif", "_component_data.tiff")
 
 
 def find_reader(path: str | Path | Sequence[str]) -> Reader | None:
@@ -61,7 +63,7 @@ def find_reader(path: str | Path | Sequence[str]) -> Reader | None:
         if one.is_dir():
             if is_result(one):
                 return read_result
-            return read_slide if _is_zarr_image(one) else None
+            return read_slide if _is_zarr_image(one) or _holds_tiles(one) else None
         if one.name.casefold().endswith(_ENDINGS):
             with one.open("rb") as handle:
                 return read_slide if handle.read(4).startswith(_TIFF) else None
@@ -219,6 +221,14 @@ def _only(path: str | Path | Sequence[str]) -> Path | None:
     if isinstance(path, str | Path):
         return Path(path)
     return Path(path[0]) if len(path) == 1 else None
+
+
+def _holds_tiles(folder: Path) -> bool:
+    """Whether a folder holds tiles of a slide by their names; one of any TIFFs may be a stack."""
+    if any((folder / mark).is_file() for mark in _ZARR):
+        return False
+    files = tile_paths(folder)
+    return any(p.name.endswith(_TILE) or name_parts(p.name) is not None for p in files)
 
 
 def _is_zarr_image(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,9 +91,10 @@ def find_stain(
         return None
     chosen = np.unique(np.linspace(0, len(blocks) - 1, _MOST).round().astype(int))
     pixels = {int(k): slide.read(blocks[k], channels) for k in chosen}
+    seen = {k: _imaged(slide, blocks[k]) for k in pixels}
     low, high = [], []
     for c in range(len(channels)):
-        values = np.concatenate([p[c].ravel()[::_STEP] for p in pixels.values()])
+        values = np.concatenate([p[c][seen[k]].ravel()[::_STEP] for k, p in pixels.items()])
         values = values[np.isfinite(values)]
         ends = np.percentile(values, _PERCENTILES) if values.size else (0.0, 0.0)
         low.append(float(ends[0]))
@@ -109,6 +111,11 @@ def find_stain(
         return None
     dark, bright, threshold, contrast = otsu_classes(values)
     return NuclearStain(slide, channels, tuple(low), tuple(high), dark, bright, threshold, contrast)
+
+
+def _imaged(slide: Slide, block: Block) -> Any:
+    """Return an index of the pixels of a block that were imaged."""
+    return ... if slide.imaged is None else slide.imaged.mask(block)
 
 
 def _holds(tissue: Flags, grid_um: float, slide: Slide, block: Block) -> bool:

@@ -5,10 +5,10 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block
+from immunescape.blocks import Block, iter_blocks
 from immunescape.slide import Slide
 
-__all__ = ["bin_mean", "sample_bins", "spread_blocks"]
+__all__ = ["bin_mean", "sample_bins", "spread_blocks", "whole_bins"]
 
 _BLOCK_PX = 256
 _MOST = 64
@@ -38,11 +38,16 @@ def bin_mean(planes: npt.NDArray[np.generic], edge: int) -> Floats:
     return np.asarray(cut.mean(axis=(-3, -1), dtype=np.float32), np.float32)
 
 
-def spread_blocks(shape: tuple[int, int]) -> list[Block]:
-    """Return at most 64 blocks of 256 pixels spread evenly over a plane, anchored at its origin.
+def spread_blocks(slide: Slide) -> list[Block]:
+    """Return at most 64 blocks of 256 pixels spread evenly over a slide, anchored at its origin.
 
-    A plane of no more than that is covered whole.
+    A slide of no more than that is covered whole; where nothing was imaged there are none.
     """
+    shape = slide.shape
+    if slide.imaged is not None:
+        everything = iter_blocks(shape, _BLOCK_PX)
+        some = [block for block in everything if len(slide.imaged.touched(block))]
+        return [some[k] for k in _spread(len(some), min(len(some), _MOST))]
     rows, columns = (-(-n // _BLOCK_PX) for n in shape)
     across = min(columns, max(_MOST // min(rows, _DOWN), 1))
     down = min(rows, _MOST // across)
@@ -53,17 +58,27 @@ def spread_blocks(shape: tuple[int, int]) -> list[Block]:
     ]
 
 
+def whole_bins(slide: Slide, block: Block, edge: int) -> npt.NDArray[np.bool_] | None:
+    """Tell which squares of `bin_mean` were imaged whole, ``(y, x)``; None if all were."""
+    if slide.imaged is None:
+        return None
+    return np.asarray(bin_mean(slide.imaged.mask(block).astype(np.float32), edge) == 1)
+
+
 def sample_bins(slide: Slide, bin_um: float) -> Floats:
     """Return a sample of small means of all channels, ``(c, n)`` float32.
 
     Bins with a pixel that is not finite in any channel, and those that are 0 in every channel
-    (the fill of a scanner where it took no picture), are left out.
+    (the fill of a scanner where it took no picture), are left out, as is what was not imaged.
     """
     edge = max(round(bin_um / slide.pixel_size_um), 1)
     parts = []
-    for block in spread_blocks(slide.shape):
+    for block in spread_blocks(slide):
         means = bin_mean(slide.read(block), edge).reshape(len(slide.channels), -1)
-        parts.append(means[:, np.isfinite(means).all(axis=0) & (means != 0).any(axis=0)])
+        use = np.isfinite(means).all(axis=0) & (means != 0).any(axis=0)
+        if (seen := whole_bins(slide, block, edge)) is not None:
+            use &= seen.ravel()
+        parts.append(means[:, use])
     return np.concatenate(parts, axis=1)
 
 

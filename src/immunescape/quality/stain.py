@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from immunescape.blocks import iter_blocks
 from immunescape.panel import TITLES, Panel
-from immunescape.quality._sample import bin_mean, spread_blocks
+from immunescape.quality._sample import bin_mean, spread_blocks, whole_bins
 from immunescape.slide import Slide
 
 __all__ = ["StainCheck", "stain_check"]
@@ -95,11 +95,14 @@ def stain_check(slide: Slide, panel: Panel) -> tuple[StainCheck, ...]:
     if not names:
         return ()
     planes, noise = [], []
-    blocks = spread_blocks(slide.shape)
+    blocks = spread_blocks(slide)
     whole = sum(b.shape[0] * b.shape[1] for b in blocks) == slide.shape[0] * slide.shape[1]
     for block in blocks:
         pixels = slide.read(block, names).astype(np.float32)
         planes.append(bin_mean(pixels, edge))
+        if (seen := whole_bins(slide, block, edge)) is not None:
+            planes[-1][:, ~seen] = np.nan  # which stands out nowhere
+            pixels[:, ~slide.imaged.mask(block)] = np.nan  # type: ignore[union-attr]
         if pixels.shape[2] > 1:
             squares = bin_mean(np.diff(pixels, axis=2) ** 2, edge)
             noise.append(squares.reshape(len(names), -1))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block
+from immunescape.blocks import Block, iter_blocks
 from immunescape.slide import Slide
 
 __all__ = ["Levels", "slide_levels"]
@@ -55,7 +55,7 @@ def slide_levels(
     ----------
     slide
         At most 64 blocks of 256 x 256 pixels of it are read, on a grid anchored at its origin; a
-        smaller slide is read whole.
+        smaller slide is read whole. What was not imaged counts for nothing.
     channel
         Name of the channel.
     percentiles
@@ -66,18 +66,15 @@ def slide_levels(
     Levels
         Both 0 where no pixel is finite.
     """
-    height, width = slide.shape
-    rows, columns = -(-height // _SAMPLE_PX), -(-width // _SAMPLE_PX)
-    across = min(columns, max(_SAMPLES // min(rows, _SAMPLES_DOWN), 1))
-    down = min(rows, _SAMPLES // across)
     samples = []
     squares = []
-    for row, column in product(_spread(rows, down), _spread(columns, across)):
-        y, x = row * _SAMPLE_PX, column * _SAMPLE_PX
-        block = Block(y, min(y + _SAMPLE_PX, height), x, min(x + _SAMPLE_PX, width))
-        pixels = slide.read(block, (channel,))[0].ravel()
-        samples.append(pixels[np.isfinite(pixels)])
-        squares.append(_square_means(pixels.reshape(block.shape)))
+    for block in _blocks(slide):
+        pixels = slide.read(block, (channel,))[0]
+        known = np.isfinite(pixels)
+        if slide.imaged is not None:
+            known &= slide.imaged.mask(block)
+        samples.append(pixels[known])
+        squares.append(_square_means(pixels, known))
     pixels = np.concatenate(samples)
     if not pixels.size:
         return Levels(0.0, 0.0)
@@ -86,13 +83,33 @@ def slide_levels(
     return Levels(float(low), float(high), float((dark - low) / max(high - low, 1e-30)))
 
 
-def _square_means(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Means of squares of 16 x 16 pixels, of those that hold a finite pixel."""
+def _blocks(slide: Slide) -> list[Block]:
+    """Return the blocks of the sample, where anything was imaged."""
+    height, width = slide.shape
+    if slide.imaged is not None:
+        everything = iter_blocks(slide.shape, _SAMPLE_PX)
+        some = [block for block in everything if len(slide.imaged.touched(block))]
+        return [some[k] for k in _spread(len(some), min(len(some), _SAMPLES))]
+    rows, columns = -(-height // _SAMPLE_PX), -(-width // _SAMPLE_PX)
+    across = min(columns, max(_SAMPLES // min(rows, _SAMPLES_DOWN), 1))
+    down = min(rows, _SAMPLES // across)
+    corners = (
+        (row * _SAMPLE_PX, column * _SAMPLE_PX)
+        for row, column in product(_spread(rows, down), _spread(columns, across))
+    )
+    return [
+        Block(y, min(y + _SAMPLE_PX, height), x, min(x + _SAMPLE_PX, width)) for y, x in corners
+    ]
+
+
+def _square_means(
+    pixels: npt.NDArray[Any], known: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Means of the known pixels in squares of 16 x 16, of those that hold one."""
     rows, columns = (np.arange(0, side, _SQUARE_PX) for side in pixels.shape)
-    finite = np.isfinite(pixels)
     total, count = (
         np.add.reduceat(np.add.reduceat(part, rows, axis=0), columns, axis=1)
-        for part in (np.where(finite, pixels, 0).astype(np.float64), finite.astype(np.int64))
+        for part in (np.where(known, pixels, 0).astype(np.float64), known.astype(np.int64))
     )
     return np.asarray(total[count > 0] / count[count > 0])
 

@@ -1,13 +1,23 @@
 """Cutting a plane into blocks with a halo, so that memory is bounded by the block."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from immunescape.threads import allotted_threads
 
-__all__ = ["Block", "Plane", "Progress", "Volume", "iter_blocks", "map_blocks", "silent"]
+__all__ = [
+    "Block",
+    "BlockMap",
+    "Plane",
+    "Progress",
+    "Volume",
+    "in_threads",
+    "iter_blocks",
+    "map_blocks",
+    "silent",
+]
 
 _Result = TypeVar("_Result")
 _MOST_THREADS = 8
@@ -99,7 +109,28 @@ def iter_blocks(shape: tuple[int, int], size: int) -> Iterator[Block]:
             yield Block(y, min(y + size, height), x, min(x + size, width))
 
 
-def map_blocks(function: Callable[[Block], _Result], blocks: list[Block]) -> Iterator[_Result]:
+class BlockMap(Protocol):
+    """Does a function on every block: on threads, kept for another run, or on a cluster.
+
+    Results come in the order of the blocks. Functions and results can be pickled; functions are
+    safe to call from several threads, and do the same whoever calls them.
+    """
+
+    def __call__(
+        self, step: str, function: Callable[[Block], _Result], blocks: Sequence[Block], /
+    ) -> Iterator[_Result]:
+        """Yield ``function(block)`` for each block of a step, which no other step is named like."""
+        ...
+
+
+def in_threads(
+    step: str, function: Callable[[Block], _Result], blocks: Sequence[Block], /
+) -> Iterator[_Result]:
+    """Do a function on every block on the threads of this process; see `map_blocks`."""
+    return map_blocks(function, blocks)
+
+
+def map_blocks(function: Callable[[Block], _Result], blocks: Sequence[Block]) -> Iterator[_Result]:
     """Yield ``function(block)`` in the order of the blocks, computed on several threads.
 
     As many blocks are in memory at once as the process may use threads, at most eight. When the

@@ -106,7 +106,7 @@ def test_status_of_no_cohort_says_what_to_give(tmp_path, capsys):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("immunescape.cohort.workers._PATIENCE_S", 0.5)
+    monkeypatch.setattr("immunescape.cluster._PATIENCE_S", 0.5)
     write_slide(tmp_path)
     sheet = tmp_path / "samples.csv"
     pd.DataFrame({"slide": ["slide.ome.tif"], "patient": ["P1"], "timepoint": ["baseline"]}).to_csv(

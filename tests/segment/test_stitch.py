@@ -24,7 +24,7 @@ def view(truth):
 
 def stitched(truth, find, tile, halo):
     out = np.zeros(truth.shape, np.int32)
-    middles = stitch(find, out, tile, halo)
+    middles = stitch(find, out, tile, halo).middles
     assert np.unique(out).tolist() == list(range(len(middles) + 1))
     return out
 
@@ -42,7 +42,7 @@ def test_order_of_labels_does_not_tell_the_tile_size():
     images = []
     for tile in (40, 90, 512):
         out = np.zeros(truth.shape, np.int32)
-        images.append(reading_order(stitch(view(truth), out, tile, 32))[out])
+        images.append(reading_order(stitch(view(truth), out, tile, 32).middles)[out])
     np.testing.assert_array_equal(images[0], images[1])
     np.testing.assert_array_equal(images[0], images[2])
     first = [np.argwhere(images[0] == k).mean(axis=0).astype(int).tolist() for k in range(1, 30)]
@@ -102,5 +102,5 @@ def test_nuclei_cut_by_the_rim_are_left_to_others():
 
 def test_an_empty_plane():
     out = np.zeros((50, 30), np.int32)
-    assert stitch(lambda block: np.zeros(block.shape, int), out, 16, 8).shape == (0, 2)
+    assert stitch(lambda block: np.zeros(block.shape, int), out, 16, 8).middles.shape == (0, 2)
     assert reading_order(np.zeros((0, 2), np.int64)).tolist() == [0]

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from immunescape.cluster import ALLOWED_DEATHS
 from immunescape.cohort.attempt import Outcome, failed
 from immunescape.cohort.plan import Group, Work
 from immunescape.cohort.state import read_state, write_state
 from immunescape.cohort.work import conclude, fit_gates, gates_path, measure, tables_key
-from immunescape.cohort.workers import ALLOWED_DEATHS, Died, Workers
+from immunescape.cohort.workers import Died, Workers
 
 if TYPE_CHECKING:
     from immunescape.cohort.settings import CohortRun

@@ -1,21 +1,15 @@
 """Where work is done: in this process, in processes beside it, or on a cluster that is there."""
 
-import logging
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from immunescape.errors import ClusterError
+from immunescape.cluster import cluster_client, environment_kept, scheduler_lost
 from immunescape.threads import THREAD_SETTINGS, allotted_threads
 
-__all__ = ["ALLOWED_DEATHS", "Died", "Workers", "worker_processes"]
-
-ALLOWED_DEATHS = 3
-"""How often a slide may lose its worker process before it counts as failed."""
-_PATIENCE_S = 30
+__all__ = ["Died", "Workers", "worker_processes"]
 
 
 class Died(Exception):
@@ -89,9 +83,7 @@ class OnCluster:
         except KilledWorker as error:
             return task, Died(str(error))
         except CancelledError as error:
-            raise ClusterError(
-                "the Dask scheduler went away; start it again and run the same command to go on"
-            ) from error
+            raise scheduler_lost() from error
 
 
 _BUSY = threading.Lock()
@@ -122,67 +114,10 @@ def worker_processes(count: int = 1, scheduler: str = "") -> Iterator[Workers]:
         If the scheduler does not answer, or has no worker.
     """
     if count == 1 and not scheduler:
-        with _environment_kept():
+        with environment_kept():
             for name in THREAD_SETTINGS:
                 os.environ.setdefault(name, str(allotted_threads()))
             yield Here()
         return
-    import dask
-    from distributed import Client, LocalCluster
-
-    if scheduler:
-        try:
-            client = Client(scheduler, timeout=_PATIENCE_S)
-            client.wait_for_workers(1, timeout=_PATIENCE_S)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise ClusterError(
-                f"no Dask scheduler with a worker answers at {scheduler}; start it with `dask "
-                "scheduler` and `dask worker`, or leave --scheduler out"
-            ) from error
-        with client:
-            yield OnCluster(client)
-        return
-    threads = str(max(1, allotted_threads() // count))
-    settings = {
-        "distributed.scheduler.allowed-failures": ALLOWED_DEATHS - 1,
-        # loaded libraries read these once, when a process begins
-        "distributed.nanny.pre-spawn-environ": dict.fromkeys(THREAD_SETTINGS, threads),
-    }
-    with _environment_kept(), dask.config.set(settings):
-        with _deaf():
-            cluster = LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
-                dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.CRITICAL,
-            )  # fmt: skip
-        try:
-            with Client(cluster) as client:
-                yield OnCluster(client)
-        finally:
-            cluster.close(timeout=_PATIENCE_S)
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Take back what starting processes sets for this one too."""
-    before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Let processes that start now leave Ctrl-C to this one, which tells them to end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with cluster_client(count, scheduler) as client:
+        yield OnCluster(client)

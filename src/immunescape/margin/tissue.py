@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Plane, Progress, iter_blocks, silent
+from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 from immunescape.margin.grid import GridMask, grid_shape
 from immunescape.params import Between, Params
 
@@ -74,6 +75,7 @@ def tissue_mask(
     params: TissueParams = TissueParams(),
     *,
     progress: Progress = silent,
+    mapper: BlockMap = in_threads,
     block: int = 2048,
 ) -> Tissue:
     """Find the tissue of a slide.
@@ -98,6 +100,8 @@ def tissue_mask(
         Method and sizes.
     progress
         Called after each block.
+    mapper
+        Where the blocks are looked at.
     block
         Edge of the blocks in pixels; it changes memory, not the result.
 
@@ -117,18 +121,12 @@ def tissue_mask(
     count = np.zeros(sums[0].shape)
     footprint = np.zeros(sums[0].shape, bool)
     blocks = list(iter_blocks((height, width), block))
-    for done, part in enumerate(blocks, start=1):
-        y = _cells_of(part.y0, part.y1, pixel_size_um, params.grid_um, count.shape[0])
-        x = _cells_of(part.x0, part.x1, pixel_size_um, params.grid_um, count.shape[1])
-        at = (slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1))
-        count[at] += _sum(np.ones(part.shape), y, x)
-        pixels = slide.read(part)
-        for total, plane in zip(sums, pixels, strict=True):
-            finite = plane if plane.dtype.kind in "ui" else np.nan_to_num(plane)
-            total[at] += _sum(finite.astype(np.float64), y, x)
-        if cells is not None:
-            labels = np.asarray(cells[part.slices])
-            footprint[at] |= _sum((labels != 0).astype(np.float64), y, x) > 0
+    look = partial(_block_sums, slide, cells, pixel_size_um, params.grid_um, count.shape)
+    for done, part in enumerate(mapper("tissue", look, blocks), start=1):
+        count[part.at] += part.count
+        for total, more in zip(sums, part.sums, strict=True):
+            total[part.at] += more
+        footprint[part.at] |= part.footprint
         progress("tissue", done, len(blocks))
     if (count == 0).any():  # pixels larger than the grid: each grid cell takes the pixel over it
         rows = _pixels_at(count.shape[0], params.grid_um, pixel_size_um, height)
@@ -148,6 +146,37 @@ def tissue_mask(
         else ()
     )
     return Tissue(GridMask(mask, params.grid_um, frame), warnings)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What one block adds to the working grid: where, pixels, light of each channel, cells."""
+
+    at: tuple[slice, slice]
+    count: npt.NDArray[np.float64]
+    sums: list[npt.NDArray[np.float64]]
+    footprint: npt.NDArray[np.bool_]
+
+
+def _block_sums(
+    slide: "Slide",
+    cells: Plane | None,
+    pixel_size_um: float,
+    grid_um: float,
+    shape: tuple[int, int],
+    block: Block,
+) -> _Sums:
+    y = _cells_of(block.y0, block.y1, pixel_size_um, grid_um, shape[0])
+    x = _cells_of(block.x0, block.x1, pixel_size_um, grid_um, shape[1])
+    sums = []
+    for plane in slide.read(block):
+        finite = plane if plane.dtype.kind in "ui" else np.nan_to_num(plane)
+        sums.append(_sum(finite.astype(np.float64), y, x))
+    count = _sum(np.ones(block.shape), y, x)
+    footprint = np.zeros(count.shape, bool)
+    if cells is not None:
+        footprint = _sum((np.asarray(cells[block.slices]) != 0).astype(np.float64), y, x) > 0
+    return _Sums((slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)), count, sums, footprint)
 
 
 def _cells_of(

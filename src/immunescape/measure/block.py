@@ -1,7 +1,6 @@
 """What one block of pixels tells of the stains of its cells."""
 
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,6 @@ class Plan:
         All cells of the plane.
     rim_reach, spill_reach
         How far from a pixel another label makes it rim, and shares it; see :func:`reach_of`.
-    lock
-        Held while anything is read: readers of files need not be safe to share.
     """
 
     slide: Slide
@@ -63,7 +60,6 @@ class Plan:
     shapes: Shapes
     rim_reach: npt.NDArray[np.int64]
     spill_reach: npt.NDArray[np.int64]
-    lock: Lock
 
     def measure(self, block: Block) -> Part | None:
         """Measure the pixels of one block; the halo only decides what is rim, and whose.
@@ -77,8 +73,7 @@ class Plan:
 
         reaches = (self.rim_reach, self.spill_reach) if self.rims else (self.rim_reach,)
         outer = block.grown(max(int(reach.max()) for reach in reaches), self.slide.shape)
-        with self.lock:
-            labels = compact(self.cells[outer.slices], np.int32)
+        labels = compact(self.cells[outer.slices], np.int32)
         corner = block.y0 - outer.y0, block.x0 - outer.x0
         runs, found = find_runs(labels, *corner, *block.shape)
         n = len(found)
@@ -86,8 +81,7 @@ class Plan:
             return None
         nucleus = np.zeros((0, 0), np.int32)
         if self.nuclei is not None:
-            with self.lock:
-                nucleus = compact(self.nuclei[block.slices], np.int32)
+            nucleus = compact(self.nuclei[block.slices], np.int32)
         rows = np.searchsorted(self.shapes.labels, found)
         slot = slots(labels, nucleus, runs, n, *corner, *block.shape, self.rim_reach)
         pixels = np.bincount(slot.ravel(), minlength=CLASSES * n)[: CLASSES * n]
@@ -96,8 +90,7 @@ class Plan:
         stain = np.zeros((n, len(self.channels), CLASSES), np.float64)
         left_out = np.zeros(stain.shape, np.int64)
         for c, channel in enumerate(self.channels):
-            with self.lock:
-                values = compact(self.slide.read(block, (channel,))[0])
+            values = compact(self.slide.read(block, (channel,))[0])
             total, missing = sum_slots(slot, values, CLASSES * n)
             stain[:, c] = total.reshape(n, CLASSES)
             left_out[:, c] = missing.reshape(n, CLASSES)

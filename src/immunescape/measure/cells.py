@@ -1,14 +1,13 @@
 """Size, shape and stain of every cell, by compartment, in one pass over the pixels."""
 
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from immunescape.blocks import Plane, Progress, iter_blocks, map_blocks, silent
+from immunescape.blocks import BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 from immunescape.cells import CellTable
 from immunescape.errors import LabelsError
 from immunescape.measure.block import CLASSES, Part, Plan, reach_of
@@ -58,6 +57,7 @@ def measure_cells(
     params: MeasureParams = MeasureParams(),
     *,
     progress: Progress = silent,
+    mapper: BlockMap = in_threads,
 ) -> CellTable:
     """Measure position, size, shape and stains of every cell.
 
@@ -81,6 +81,8 @@ def measure_cells(
         Width of the rim and block size.
     progress
         Called after each block.
+    mapper
+        Where the blocks are measured.
 
     Returns
     -------
@@ -145,21 +147,19 @@ def measure_cells(
         c for c, s in enumerate(stains) if s.compartment == "membrane" and s.role == "marker"
     )
     blocks = list(iter_blocks(slide.shape, params.block_px))
-    lock = Lock()
-    shapes = find_shapes(cells, blocks, lock)
+    shapes = find_shapes(cells, blocks, mapper)
     plan = Plan(
         slide=slide,
         nuclei=nuclei,
         cells=cells,
         channels=tuple(stain.channel for stain in stains),
         rims=rims,
-        shapes=shapes,
+        shapes=replace(shapes, hull=shapes.hull[:0]),  # which no block asks for
         rim_reach=reach_of(params.membrane_width_um / pixel),
         spill_reach=reach_of(params.spill_um / pixel),
-        lock=lock,
     )
     sums = _Sums.zero(len(shapes), len(stains), len(rims))
-    for done, part in enumerate(map_blocks(plan.measure, blocks), start=1):
+    for done, part in enumerate(mapper(_STEP, plan.measure, blocks), start=1):
         if part is not None:
             sums.add(part)
         progress(_STEP, done, len(blocks))

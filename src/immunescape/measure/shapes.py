@@ -1,13 +1,13 @@
 """Where each cell lies and what shape it has, from its labels alone."""
 
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, Plane, map_blocks
+from immunescape.blocks import Block, BlockMap, Plane, in_threads
 
 __all__ = ["Shapes", "compact", "find_shapes"]
 
@@ -51,14 +51,11 @@ class Shapes:
         return np.asarray(self.moments[:, 0] / convex, np.float64)
 
 
-def find_shapes(cells: Plane, blocks: list[Block], lock: Lock) -> Shapes:
+def find_shapes(cells: Plane, blocks: list[Block], mapper: BlockMap = in_threads) -> Shapes:
     """Look at the labels once, block by block; labels come out sorted."""
     shape = (int(cells.shape[0]), int(cells.shape[1]))
-
-    def one(block: Block) -> Shapes:
-        return _shapes_of(cells, block, shape, lock)
-
-    return _merge([part for part in map_blocks(one, blocks) if len(part)])
+    parts = mapper("shapes", partial(_shapes_of, cells, shape), blocks)
+    return _merge([part for part in parts if len(part)])
 
 
 def compact(pixels: Any, dtype: Any = None) -> npt.NDArray[Any]:
@@ -66,12 +63,11 @@ def compact(pixels: Any, dtype: Any = None) -> npt.NDArray[Any]:
     return np.require(np.asarray(pixels), dtype, ["C", "W"])
 
 
-def _shapes_of(cells: Plane, block: Block, shape: tuple[int, int], lock: Lock) -> Shapes:
+def _shapes_of(cells: Plane, shape: tuple[int, int], block: Block) -> Shapes:
     from immunescape.measure._hull import hull_points
     from immunescape.measure._kernels import find_runs, moments
 
-    with lock:  # readers of files need not be safe to share between threads
-        labels = compact(cells[block.slices], np.int32)
+    labels = compact(cells[block.slices], np.int32)
     runs, found = find_runs(labels, 0, 0, *block.shape)
     n = len(found)
     if not n:

@@ -1,14 +1,13 @@
 """Contacts of a slide, and those of its nuclei grown by other lengths."""
 
 import dataclasses
-import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from immunescape.blocks import Progress, silent
+from immunescape.blocks import Block, BlockMap, Progress, in_threads, silent
 from immunescape.io.labels import LabelStore
-from immunescape.segment import grow_cells
+from immunescape.segment import GrownPlane
 from immunescape.spatial import find_contacts
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Touching"]
 
+_Result = TypeVar("_Result")
 _GROWN_UM = (1.0, 2.0, 3.0, 5.0)
 
 
@@ -40,22 +40,29 @@ class Touching:
     growth: "Mapping[float, pd.DataFrame]" = field(default_factory=dict)
 
     @classmethod
-    def found(cls, measured: "Measured", study: "Study", progress: Progress = silent) -> "Touching":
+    def found(
+        cls,
+        measured: "Measured",
+        study: "Study",
+        progress: Progress = silent,
+        mapper: BlockMap = in_threads,
+    ) -> "Touching":
         """Find the contacts in the labels; of other growths where the study asks for them."""
         pixel = measured.pixel_size_um
         rule = study.contact
         if measured.grown:
             # growth bridges what lies between two nuclei; a gap on top would bridge it twice
             rule = dataclasses.replace(rule, gap_um=0.0)
-        contacts = find_contacts(measured.cell_labels, pixel, rule, progress=progress)
+        contacts = find_contacts(
+            measured.cell_labels, pixel, rule, progress=progress, mapper=mapper
+        )  # fmt: skip
         growth = {}
         for um in _lengths(measured, study):
-            with tempfile.TemporaryDirectory(prefix="immunescape-") as folder:
-                store = LabelStore.create(Path(folder) / "grown.zarr", pixel)
-                cells = store.add("cells", measured.shape)
-                assert measured.nuclei is not None
-                grow_cells(measured.nuclei, cells, pixel, um)
-                growth[um] = find_contacts(cells, pixel, rule).pairs
+            assert measured.nuclei is not None
+            cells = GrownPlane(measured.nuclei, pixel, um)
+            growth[um] = find_contacts(
+                cells, pixel, rule, progress=progress, mapper=_named(mapper, f"grown {um:g} um")
+            ).pairs  # fmt: skip
         return cls(contacts.pairs, growth)
 
     @classmethod
@@ -85,6 +92,17 @@ def _lengths(measured: "Measured", study: "Study") -> tuple[float, ...]:
     if study.sensitivity.tables != "full" or not measured.grown:
         return ()
     return tuple(um for um in _GROWN_UM if um != study.segment.grow_um)
+
+
+def _named(mapper: BlockMap, name: str) -> BlockMap:
+    """Return a map whose steps are told from those of the same function on other cells."""
+
+    def named(
+        step: str, function: Callable[[Block], _Result], blocks: Sequence[Block], /
+    ) -> Iterator[_Result]:
+        return mapper(f"{step} {name}", function, blocks)
+
+    return named
 
 
 def _name(um: float) -> str:

@@ -1,12 +1,11 @@
 """One pass over stain and nuclei: what is stained, what is covered, and what is empty."""
 
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, Plane, Progress, iter_blocks, map_blocks, silent
+from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 from immunescape.quality._nuclear_stain import NuclearStain, on_bins
 from immunescape.quality._tile_grid import TileGrid
 
@@ -132,14 +131,13 @@ class Surface:
         far = np.ceil(max(self.empty_um, self.halo_um + width * self.bin_um) / self.bin_um) + 1
         return int(far) * self.bin_px
 
-    def maps(self, block: Block, lock: Lock) -> Maps:
+    def maps(self, block: Block) -> Maps:
         """Return what a block shows; its corner lies on the raster of squares."""
         from immunescape.quality._coverage_kernels import beyond, mean_bins, opened
 
         outer = block.grown(self.halo_px, self.shape)
-        with lock:  # readers of files need not be safe to share between threads
-            labels = np.asarray(self.nuclei[outer.slices])
-            pixels = None if self.stain is None else self.stain.read(outer)
+        labels = np.asarray(self.nuclei[outer.slices])
+        pixels = None if self.stain is None else self.stain.read(outer)
         stain = np.zeros(labels.shape, np.float32)
         if self.stain is not None and pixels is not None:
             stain = self.stain.scaled(pixels)
@@ -185,7 +183,11 @@ class Coverage:
 
 
 def cover_slide(
-    surface: Surface, grid: TileGrid, block_px: int, progress: Progress = silent
+    surface: Surface,
+    grid: TileGrid,
+    block_px: int,
+    progress: Progress = silent,
+    mapper: BlockMap = in_threads,
 ) -> Coverage:
     """Read every pixel once; the size of the blocks changes memory, not the result."""
     from immunescape.quality._coverage_kernels import add_up
@@ -196,9 +198,8 @@ def cover_slide(
     sums = np.zeros((len(KINDS), *grid.shape), np.int64)
     small = _Overview.of(surface)
     blocks = list(iter_blocks(shape, size))
-    lock = Lock()
     found: list[tuple[Counts, Counts, Floats]] = []
-    parts = map_blocks(lambda block: surface.maps(block, lock), blocks)
+    parts = mapper("segmentation quality", surface.maps, blocks)
     for done, (block, part) in enumerate(zip(blocks, parts, strict=True), start=1):
         y, down = _middles(block.y0, block.y1, edge, surface.pixel_um)
         x, across = _middles(block.x0, block.x1, edge, surface.pixel_um)

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, Progress, iter_blocks, map_blocks
+from immunescape.blocks import Block, BlockMap, Progress, in_threads, iter_blocks
 from immunescape.panel import Panel
 from immunescape.quality._plateau import Plateau, Top, top_of
 from immunescape.quality._sample import bin_mean, sample_bins
@@ -79,7 +78,9 @@ class _Part:
     tops: list[Top]
 
 
-def find_features(slide: Slide, panel: Panel, block_px: int, progress: Progress) -> Features:
+def find_features(
+    slide: Slide, panel: Panel, block_px: int, progress: Progress, mapper: BlockMap = in_threads
+) -> Features:
     """Read every pixel once; the size of blocks changes nothing.
 
     Channels that the panel ignores are left out of ``everywhere``, not of the rest.
@@ -108,10 +109,9 @@ def find_features(slide: Slide, panel: Panel, block_px: int, progress: Progress)
         nuclear=nuclear,
         floor=floor,
         bright=bright,
-        lock=Lock(),
     )
     for done, (block, part) in enumerate(
-        zip(blocks, map_blocks(read, blocks), strict=True), start=1
+        zip(blocks, mapper("quality", read, blocks), strict=True), start=1
     ):
         i, j = block.y0 // tile, block.x0 // tile
         rows, columns = part.fine.shape
@@ -174,7 +174,6 @@ def _features(
     nuclear: list[int],
     floor: npt.NDArray[np.float64],
     bright: npt.NDArray[np.float64],
-    lock: Lock,
 ) -> _Part:
     tile = BINS * edge
     lags = [max(round(lag / slide.pixel_size_um), k + 1) for k, lag in enumerate(_LAGS_UM)]
@@ -184,8 +183,7 @@ def _features(
         block.x0,
         min(block.x1 + lags[-1], slide.shape[1]),
     )
-    with lock:  # readers of files need not be safe to share between threads
-        read = slide.read(outer)
+    read = slide.read(outer)
     pixels = read[:, : block.shape[0], : block.shape[1]]
     tops = [top_of(plane) for plane in pixels]
     height, width = block.shape

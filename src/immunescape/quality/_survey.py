@@ -1,13 +1,13 @@
 """One pass over a slide: how dark each place is, where nothing lies, what saturates."""
 
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, Progress, iter_blocks, map_blocks
+from immunescape.blocks import Block, BlockMap, Progress, in_threads, iter_blocks
 from immunescape.quality._plateau import Plateau, Top, top_of
 from immunescape.quality._sample import bin_mean
 from immunescape.slide import Slide
@@ -50,7 +50,9 @@ class Survey:
     saturation: tuple[float, ...]
 
 
-def survey_slide(slide: Slide, block_px: int, progress: Progress) -> Survey:
+def survey_slide(
+    slide: Slide, block_px: int, progress: Progress, mapper: BlockMap = in_threads
+) -> Survey:
     """Read every pixel once and keep what is coarse; the size of blocks changes nothing."""
     size = max(round(block_px / COARSE_PX), 1) * COARSE_PX
     height, width = slide.shape
@@ -60,8 +62,7 @@ def survey_slide(slide: Slide, block_px: int, progress: Progress) -> Survey:
     flat = np.zeros(grid, bool)
     plateaus = [Plateau() for _ in slide.channels]
     blocks = list(iter_blocks((height, width), size))
-    lock = Lock()
-    found = map_blocks(lambda block: _survey_block(slide, block, lock), blocks)
+    found = mapper("background", partial(_survey_block, slide), blocks)
     for done, (block, part) in enumerate(zip(blocks, found, strict=True), start=1):
         i, j = block.y0 // COARSE_PX, block.x0 // COARSE_PX
         rows, columns = part.flat.shape
@@ -92,9 +93,8 @@ class _Part:
     tops: list[Top]
 
 
-def _survey_block(slide: Slide, block: Block, lock: Lock) -> _Part:
-    with lock:  # readers of files need not be safe to share between threads
-        pixels = slide.read(block)
+def _survey_block(slide: Slide, block: Block) -> _Part:
+    pixels = slide.read(block)
     tops = [top_of(plane) for plane in pixels]
     values = pixels.astype(np.float32)
     tiles = bin_mean(values, _TILE_PX)

@@ -1,7 +1,6 @@
 """Pictures of tiles: the nuclear stain in grey, with the outlines of what was found in it."""
 
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,7 +104,7 @@ def thumbnail(quality: "SegmentationQuality", tile: int) -> Thumbnail:
     surface = quality.surface
     row = quality.tiles[quality.tiles["tile"] == tile].iloc[0]
     block = _around(row, surface.shape, surface.pixel_um, surface.bin_px)
-    maps = surface.maps(block, Lock())
+    maps = surface.maps(block)
     labels: npt.NDArray[Any] = np.asarray(surface.nuclei[block.slices])
     grey = np.zeros(labels.shape, np.float32)
     if surface.stain is not None:

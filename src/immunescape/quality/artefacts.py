@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Plane, Progress, silent
+from immunescape.blocks import BlockMap, Plane, Progress, in_threads, silent
 from immunescape.panel import Panel
 from immunescape.quality._bright import bright_everywhere, specks, whole_cells
 from immunescape.quality._features import BINS, find_features
@@ -56,6 +56,7 @@ def assess_quality(
     params: QualityParams = QualityParams(),
     *,
     progress: Progress = silent,
+    mapper: BlockMap = in_threads,
 ) -> Quality:
     """Find saturation, folds, places out of focus, pigment and debris in one pass.
 
@@ -77,13 +78,15 @@ def assess_quality(
         When a place is proposed.
     progress
         Called after each block.
+    mapper
+        Where the blocks are looked at.
 
     Returns
     -------
     Quality
         Proposals are limited to the tissue; a clean slide has none.
     """
-    found = find_features(slide, panel, params.block_px, progress)
+    found = find_features(slide, panel, params.block_px, progress, mapper)
     tiles = _resample(tissue, grid_um, found.low.shape[1:], BINS * found.bin_um)
     bins = _resample(tissue, grid_um, found.everywhere.shape, found.bin_um)
     warnings: list[str] = []

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Progress, Volume, silent
+from immunescape.blocks import BlockMap, Progress, Volume, in_threads, silent
 from immunescape.io.lazy_planes import LazyPlanes
 from immunescape.panel import Panel
 from immunescape.params import Between, Params
@@ -83,6 +83,7 @@ def correct_slide(
     params: CorrectionParams = CorrectionParams(),
     *,
     progress: Progress = silent,
+    mapper: BlockMap = in_threads,
 ) -> Corrected:
     """Subtract background and autofluorescence from a slide.
 
@@ -97,6 +98,8 @@ def correct_slide(
         What to subtract.
     progress
         Called after each block of the pass.
+    mapper
+        Where the blocks are looked at.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def correct_slide(
         )
     if params.background == "none" and not subtract:
         return Corrected(slide, warnings=tuple(warnings))
-    survey = survey_slide(slide, params.block_px, progress)
+    survey = survey_slide(slide, params.block_px, progress, mapper)
     level = _no_light(survey)
     surface: npt.NDArray[np.float32] | None = None
     if params.background == "smooth":

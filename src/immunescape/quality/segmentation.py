@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Plane, Progress, silent
+from immunescape.blocks import BlockMap, Plane, Progress, in_threads, silent
 from immunescape.quality._coverage import Overview, Surface, bin_edge, cover_slide
 from immunescape.quality._each import Nuclei, slide_figures, tile_table
 from immunescape.quality._nuclear_stain import find_stain
@@ -86,6 +86,7 @@ def segmentation_quality(
     *,
     proposals: Mapping[str, Flags] | None = None,
     progress: Progress = silent,
+    mapper: BlockMap = in_threads,
 ) -> SegmentationQuality:
     """Judge the nuclei of a slide by their number and size, and by the nuclear stain.
 
@@ -116,6 +117,8 @@ def segmentation_quality(
         reason of a flagged tile names those that cover a fifth of it or more.
     progress
         Called after each block.
+    mapper
+        Where the blocks are looked at.
 
     Returns
     -------
@@ -145,7 +148,7 @@ def segmentation_quality(
         whole_cells=nuclei is None,
     )
     grid = TileGrid.of(slide.shape, pixel_um, params.tile_um)
-    coverage = cover_slide(surface, grid, params.block_px, progress)
+    coverage = cover_slide(surface, grid, params.block_px, progress, mapper)
     each = Nuclei.of(cells, coverage, surface, params)
     tiles = judge_tiles(tile_table(each, coverage, grid, params), each.shares(), params)
     for issue, mask in (proposals or {}).items():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.segment.corrections import Corrected, correct_labels, labels_at
 from immunescape.segment.engine import Segmentation, SegmentParams, segment_nuclei
-from immunescape.segment.grow import grow_cells
+from immunescape.segment.grow import GrownPlane, grow_cells
 from immunescape.segment.models import (
     CELLPOSE_MODELS,
     COMPACT_WEIGHTS,
@@ -22,6 +22,7 @@ __all__ = [
     "CELLPOSE_MODELS",
     "COMPACT_WEIGHTS",
     "Corrected",
+    "GrownPlane",
     "Match",
     "Model",
     "Preview",

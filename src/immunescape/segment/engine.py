@@ -1,20 +1,23 @@
 """Finding the nuclei of a slide."""
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, Plane, Progress, iter_blocks, silent
+from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 from immunescape.errors import SlideError
 from immunescape.params import Between, Params
 from immunescape.segment.interrupts import interrupts_wait
 from immunescape.segment.levels import slide_levels
 from immunescape.segment.models import Model, load_model
-from immunescape.segment.scratch import Scratch, scratch
-from immunescape.segment.stitch import reading_order, stitch
+from immunescape.segment.scratch import FilePlane, PatchPlane, scratch_folder
+from immunescape.segment.stitch import Stitched, reading_order, stitch
 from immunescape.slide import Slide
+from immunescape.threads import allotted_threads
 
 if TYPE_CHECKING:
     from immunescape.segment.predict import Stain
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SegmentParams", "Segmentation", "segment_nuclei"]
 
-_WRITE_PX = 2048
+_WRITE_PX = 4096
+"""Label stores keep so many pixels a side together: blocks of them are written independently."""
 _COARSE_UM = 0.8
 
 
@@ -80,6 +84,9 @@ class Segmentation:
         Where it ran, and in which type.
     warnings
         What a user should know.
+    crossing, suspects
+        How often a nucleus was seen by two tiles, across the border between them, and how often
+        these did not agree on it.
     """
 
     count: int
@@ -89,6 +96,8 @@ class Segmentation:
     threads: int
     precision: str = "float32"
     warnings: tuple[str, ...] = ()
+    crossing: int = 0
+    suspects: int = 0
 
 
 def segment_nuclei(
@@ -99,6 +108,8 @@ def segment_nuclei(
     *,
     progress: Progress = silent,
     model: Model | None = None,
+    mapper: BlockMap = in_threads,
+    scratch: Path | None = None,
 ) -> Segmentation:
     """Label the nuclei of a slide.
 
@@ -117,6 +128,11 @@ def segment_nuclei(
         Told the patches and tiles done.
     model
         A loaded network to use instead of ``params.model``.
+    mapper
+        Where patches and tiles are worked on. On other processes than this the network is loaded
+        once in each; ``out`` must then be a stored array that they can write to.
+    scratch
+        Folder for what lies between, which stays; by default a temporary one.
 
     Returns
     -------
@@ -133,7 +149,7 @@ def segment_nuclei(
     Notes
     -----
     Flows are computed on patches anchored at the slide's origin, where there is light, with enough
-    of the neighbourhood that they do not depend on where patches end, and kept in a temporary file
+    of the neighbourhood that they do not depend on where patches end, and kept in temporary files
     (6 bytes a pixel where something was computed, and 4 for labels). Masks are found tile by tile
     with the network's halo around each, which is how far a nucleus may reach from its middle, and
     joined by ``stitch``. The pixel size of the network replaces the slide's where they differ by
@@ -167,48 +183,71 @@ def segment_nuclei(
             f"{slide.name} has pixels of {slide.pixel_size_um:g} µm, which is coarse: nuclei that "
             "touch may be found as one"
         )
-    with scratch() as plane:
-        count = _fill(Stain(slide, channels, levels, grid), model, params, plane, out, progress)
+    stain = Stain(slide, channels, levels, grid)
+    with scratch_folder(scratch) as folder:
+        stitched = _fill(stain, model, params, folder, out, progress, mapper)
+    count = len(stitched.middles)
     if not count and not warnings:
         warnings.append(f"no nuclei were found in {slide.name}")
     return Segmentation(
         count, model.name, model.sha256, model.device, model.threads, model.precision,
-        tuple(warnings),
+        tuple(warnings), stitched.crossing, stitched.suspects,
     )  # fmt: skip
 
 
 def _fill(
-    stain: "Stain", model: Model, params: SegmentParams, plane: Scratch, out: Any,
-    progress: Progress,
-) -> int:  # fmt: skip
-    """Find and write all nuclei; return how many. Nothing refers to the planes afterwards."""
-    from immunescape.segment.masks import masks_from_flows
-    from immunescape.segment.predict import fill_flows, kept_flows
+    stain: "Stain", model: Model, params: SegmentParams, folder: Path, out: Any,
+    progress: Progress, mapper: BlockMap,
+) -> Stitched:  # fmt: skip
+    """Find and write all nuclei; no file in the folder is held open afterwards."""
+    from immunescape.segment.predict import fill_flows
 
     grid = stain.grid
-    pixel_um = stain.slide.pixel_size_um * grid.ratio
-    flows = plane((3, *grid.shape), np.float16)
-    fill_flows(stain, model, flows, progress)
-    labels = plane(grid.shape, np.int32)
-
-    def find(block: Block) -> npt.NDArray[np.int32]:
-        return masks_from_flows(
-            kept_flows(flows, block),
-            cellprob_threshold=params.cellprob_threshold,
-            flow_threshold=params.flow_threshold,
-            min_area_px=params.min_area_um2 / pixel_um**2,
-        )
-
+    place = folder / "flows"
+    place.mkdir(exist_ok=True)
+    flows = PatchPlane(place, (3, *grid.shape), model.patch_px)
+    fill_flows(stain, model, flows, progress, mapper)
     tiles = len(list(iter_blocks(grid.shape, params.tile_px)))
-    middles = stitch(
-        find, labels, params.tile_px, model.halo_px, lambda done: progress("nuclei", done, tiles)
+    pixel_um = stain.slide.pixel_size_um * grid.ratio
+    # several tiles at once keep all processors busy; of a few each takes them all
+    alone = tiles < 2 * allotted_threads()
+    find = partial(
+        _find, flows, params, params.min_area_um2 / pixel_um**2, 0 if alone else 1
+    )  # fmt: skip
+    labels = FilePlane(folder / "labels", grid.shape, np.int32)
+    labels.clear()
+    try:
+        stitched = stitch(
+            find, labels, params.tile_px, model.halo_px,
+            lambda done: progress("nuclei", done, tiles), mapper,
+        )  # fmt: skip
+        labels.flush()
+        blocks = list(iter_blocks(grid.slide_shape, _WRITE_PX))
+        write = partial(_write, labels, reading_order(stitched.middles), grid, out)
+        for done, _ in enumerate(mapper("write nuclei", write, blocks), start=1):
+            progress("write nuclei", done, len(blocks))
+    finally:
+        labels.close()
+    return stitched
+
+
+def _find(
+    flows: PatchPlane, params: SegmentParams, min_area_px: float, threads: int, block: Block
+) -> npt.NDArray[np.int32]:
+    from immunescape.segment.masks import masks_from_flows
+    from immunescape.segment.predict import kept_flows
+
+    return masks_from_flows(
+        kept_flows(flows.read(block)),
+        cellprob_threshold=params.cellprob_threshold,
+        flow_threshold=params.flow_threshold,
+        min_area_px=min_area_px,
+        threads=threads,
     )
-    return _write(labels, reading_order(middles), grid, out)
 
 
-def _write(labels: Plane, fresh: npt.NDArray[np.int32], grid: "Grid", out: Any) -> int:
-    """Write labels in reading order on the slide's own pixels; return how many there are."""
-    for block in iter_blocks(grid.slide_shape, _WRITE_PX):
-        part = np.asarray(labels[grid.around(block).slices])
-        out[block.slices] = fresh[grid.enlarge(part, block)]
-    return int(fresh.max(initial=0))
+def _write(
+    labels: Plane, fresh: npt.NDArray[np.int32], grid: "Grid", out: Any, block: Block
+) -> None:
+    """Write labels in reading order on the slide's own pixels."""
+    out[block.slices] = grid.enlarge(fresh[labels[grid.around(block).slices]], block)

@@ -1,17 +1,65 @@
 """Growing nuclei to cells."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Plane, iter_blocks
+from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 
-__all__ = ["grow_cells"]
+__all__ = ["GrownPlane", "grow_cells"]
+
+_WRITE_PX = 4096
+"""Label stores keep so many pixels a side together: blocks of them are written independently."""
+
+
+class GrownPlane:
+    """Nuclei grown to cells as they are read; see `grow_cells`.
+
+    Parameters
+    ----------
+    nuclei
+        ``(y, x)`` integers, 0 is background.
+    pixel_size_um
+        Edge of a pixel.
+    grow_um
+        How far a cell reaches beyond its nucleus.
+    """
+
+    def __init__(self, nuclei: Plane, pixel_size_um: float, grow_um: float) -> None:
+        self.nuclei = nuclei
+        self.shape = (int(nuclei.shape[-2]), int(nuclei.shape[-1]))
+        self.dtype = np.dtype(np.int32)
+        self._reach = grow_um / pixel_size_um
+        self._offsets = _offsets(self._reach)
+
+    def __getitem__(self, key: tuple[slice, slice]) -> npt.NDArray[np.int32]:
+        """Return the cells of a rectangle, given as two slices with both ends."""
+        rows, columns = key
+        return self.grown(Block(rows.start, rows.stop, columns.start, columns.stop))
+
+    def grown(self, block: Block) -> npt.NDArray[np.int32]:
+        """Return the cells of a block."""
+        from immunescape.segment._growing import grow
+
+        outer = block.grown(int(self._reach) + 1, self.shape)
+        labels = np.ascontiguousarray(np.asarray(self.nuclei[outer.slices]), dtype=np.int32)
+        rows, columns = block.inside(outer)
+        grown = np.empty(block.shape, dtype=np.int32)
+        grow(labels, grown, rows.start, columns.start, *self._offsets)
+        return grown
 
 
 def grow_cells(
-    nuclei: Plane, out: Any, pixel_size_um: float, grow_um: float = 3.0, block_px: int = 1024
+    nuclei: Plane,
+    out: Any,
+    pixel_size_um: float,
+    grow_um: float = 3.0,
+    block_px: int = _WRITE_PX,
+    *,
+    progress: Progress = silent,
+    mapper: BlockMap = in_threads,
 ) -> None:
     """Grow every nucleus by a distance, meeting its neighbours half way.
 
@@ -26,26 +74,26 @@ def grow_cells(
     grow_um
         Largest distance, between the centres of pixels, that a cell reaches beyond its nucleus.
     block_px
-        Edge of a block; changes nothing but memory.
+        Edge of a block; changes nothing but memory. Blocks are written by several threads: that
+        of a stored array is a whole number of its shards.
+    progress
+        Called after each block.
+    mapper
+        Where the blocks are grown.
 
     Notes
     -----
     A background pixel takes the label of the nearest nuclear pixel within ``grow_um``; of equally
     near ones the lowest label. Pixels of nuclei keep their label.
     """
-    from immunescape.segment._growing import grow
+    cells = GrownPlane(nuclei, pixel_size_um, grow_um)
+    blocks = list(iter_blocks(cells.shape, block_px))
+    for done, _ in enumerate(mapper("grow", partial(_write, cells, out), blocks), start=1):
+        progress("grow", done, len(blocks))
 
-    shape = (int(nuclei.shape[-2]), int(nuclei.shape[-1]))
-    reach = grow_um / pixel_size_um
-    offsets = _offsets(reach)
-    halo = int(reach) + 1
-    for block in iter_blocks(shape, block_px):
-        outer = block.grown(halo, shape)
-        labels = np.ascontiguousarray(np.asarray(nuclei[outer.slices]), dtype=np.int32)
-        rows, columns = block.inside(outer)
-        grown = np.empty(block.shape, dtype=np.int32)
-        grow(labels, grown, rows.start, columns.start, *offsets)
-        out[block.slices] = grown
+
+def _write(cells: GrownPlane, out: Any, block: Block) -> None:
+    out[block.slices] = cells.grown(block)
 
 
 def _offsets(reach: float) -> tuple[npt.NDArray[np.int64], ...]:

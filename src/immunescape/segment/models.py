@@ -3,7 +3,8 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +40,8 @@ _CELLPOSE_DIAMETER_PX = 30.0
 class Model:
     """A network ready to predict.
 
+    Pickled is how it was loaded; the copy is loaded again, once a process.
+
     Parameters
     ----------
     name
@@ -60,6 +63,9 @@ class Model:
         times five), logit of being inside.
     net
         The network itself, as Cellpose would run it.
+    source
+        Name, diameter, device and precision that give it again; None for one made in memory,
+        which cannot be pickled.
     """
 
     name: str
@@ -72,6 +78,17 @@ class Model:
     precision: str
     predict: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     net: Any
+    source: "tuple[str, float, str, str] | None" = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.source is None:
+            raise TypeError(f"the network {self.name} was made in memory and cannot be pickled")
+        return _loaded, self.source
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, diameter_um: float, device: Any, precision: Any) -> Model:
+    return load_model(name, diameter_um=diameter_um, device=device, precision=precision)
 
 
 def load_model(
@@ -102,6 +119,12 @@ def load_model(
         If the name is unknown, the file is missing or of another kind, a download is impossible,
         or the device is absent.
     """
+    model = _open(name, diameter_um, device, precision)
+    # the type is that of this machine wherever it is loaded again, so that labels agree
+    return replace(model, source=(name, diameter_um, device, model.precision))
+
+
+def _open(name: str, diameter_um: float, device: str, precision: str) -> Model:
     if name == "compact":
         return _compact(COMPACT_WEIGHTS, name, device, precision)
     if name in CELLPOSE_MODELS:

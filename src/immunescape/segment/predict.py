@@ -1,15 +1,17 @@
 """Flows of a whole slide, patch by patch, where there is something to see."""
 
+import threading
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, Progress, iter_blocks
+from immunescape.blocks import Block, BlockMap, Progress, in_threads, iter_blocks
 from immunescape.segment.levels import Levels
 from immunescape.segment.models import Model
 from immunescape.segment.sampling import Grid
+from immunescape.segment.scratch import PatchPlane
 from immunescape.slide import Slide
 
 __all__ = ["Stain", "fill_flows", "kept_flows", "patch_flows"]
@@ -18,6 +20,8 @@ _CUT = 30.0
 """Logits are kept above this, so that a plane of zeros says that the network was not asked. Half
 precision then keeps those near 0 to a sixtieth."""
 
+_ONE_AT_A_TIME = threading.Lock()
+"""A network takes all threads of its process; two at once would take twice the memory."""
 _SQUARE_PX = 16
 _FRAME_PX = 16
 _EMPTY = 0.02
@@ -59,7 +63,13 @@ class Stain:
         return max((level.dark for level in self.levels if level.high > level.low), default=0.0)
 
 
-def fill_flows(stain: Stain, model: Model, flows: Any, progress: Progress) -> None:
+def fill_flows(
+    stain: Stain,
+    model: Model,
+    flows: PatchPlane,
+    progress: Progress,
+    mapper: BlockMap = in_threads,
+) -> None:
     """Ask the network for the flows of every patch.
 
     Parameters
@@ -69,9 +79,12 @@ def fill_flows(stain: Stain, model: Model, flows: Any, progress: Progress) -> No
     model
         The network.
     flows
-        ``(3, y, x)`` float16 of zeros; read it with `kept_flows`.
+        ``(3, y, x)`` float16, with the patches of the model; read it with `kept_flows`.
     progress
         Told the patches done.
+    mapper
+        Where the network runs; in one process one patch after the other, on all its threads,
+        while others are read.
 
     Notes
     -----
@@ -81,12 +94,14 @@ def fill_flows(stain: Stain, model: Model, flows: Any, progress: Progress) -> No
     beyond the frame of the slide, where a narrow dark rim stands for all that is not there.
     """
     patches = list(iter_blocks(stain.grid.shape, model.patch_px))
-    empty = stain.darkest() + _EMPTY
-    for number, patch in enumerate(patches, start=1):
-        if (asked := patch_flows(stain, model, patch, empty)) is not None:
-            part, found = asked
-            flows[:, part.slices[0], part.slices[1]] = found
+    ask = partial(_ask, stain, model, flows, stain.darkest() + _EMPTY)
+    for number, _ in enumerate(mapper("flows", ask, patches), start=1):
         progress("flows", number, len(patches))
+
+
+def _ask(stain: Stain, model: Model, flows: PatchPlane, empty: float, patch: Block) -> None:
+    if (asked := patch_flows(stain, model, patch, empty)) is not None:
+        flows.write(patch, *asked)
 
 
 def patch_flows(
@@ -123,18 +138,19 @@ def patch_flows(
         slice(inner.start + by, inner.stop + by)
         for inner, by in zip(part.inside(seen), (top, left), strict=True)
     )
-    found = model.predict(framed)[:, rows, columns]
+    with _ONE_AT_A_TIME:
+        found = model.predict(framed)[:, rows, columns]
     np.clip(found, -_CUT, _CUT, out=found)
     found[2] += _CUT
     return part, found.astype(np.float16)
 
 
-def kept_flows(flows: Any, block: Block) -> npt.NDArray[np.float32]:
-    """Return what the network said of a block, ``(3, y, x)``: logits from -30 to 30.
+def kept_flows(stored: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """Return what the network said, ``(3, y, x)``, from how it is stored: logits from -30 to 30.
 
     Where it was not asked, flows are 0 and the logit is -30.
     """
-    found = np.array(flows[:, block.slices[0], block.slices[1]], dtype=np.float32)
+    found = stored.astype(np.float32)
     found[2] -= _CUT
     return found
 

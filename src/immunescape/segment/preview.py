@@ -114,7 +114,7 @@ def preview_nuclei(
     progress("nuclei", 3, steps)
     pixel_um = slide.pixel_size_um * grid.ratio
     labels = masks_from_flows(
-        kept_flows(flows, Block(0, window.shape[0], 0, window.shape[1])),
+        kept_flows(flows),
         cellprob_threshold=params.cellprob_threshold,
         flow_threshold=params.flow_threshold,
         min_area_px=params.min_area_um2 / pixel_um**2,

@@ -1,36 +1,130 @@
-"""Planes too large for memory that live in a temporary file until the slide is done."""
+"""Planes too large for memory that live in files until the slide is done.
 
+They can be sent to other processes that see the same files; each opens them by itself.
+"""
+
+import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Scratch", "scratch"]
+from immunescape.blocks import Block, iter_blocks
 
-
-Scratch = Callable[[tuple[int, ...], npt.DTypeLike], Any]
-"""Makes a plane of zeros of a shape and type."""
+__all__ = ["FilePlane", "PatchPlane", "scratch_folder"]
 
 
 @contextmanager
-def scratch() -> Iterator[Scratch]:
-    """Give a maker of planes whose files are deleted at the end.
+def scratch_folder(folder: Path | None = None) -> Iterator[Path]:
+    """Give a folder for planes: the one named, which stays, or one that goes at the end."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="immunescape-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
-    The planes are numpy arrays mapped onto files: the system keeps in memory what it has room
-    for, and what was never written takes no room on most file systems.
+
+class FilePlane:
+    """A ``(y, x)`` array in one file, of zeros when it is made.
+
+    What was never written takes no room on most file systems; the system keeps in memory what it
+    has room for.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shape, dtype
+        As of a numpy array.
     """
-    with tempfile.TemporaryDirectory(prefix="immunescape-", ignore_cleanup_errors=True) as folder:
-        made: list[np.memmap[Any, Any]] = []
 
-        def plane(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
-            made.append(np.memmap(Path(folder) / f"{len(made)}", dtype, "w+", shape=shape))
-            return made[-1]
+    def __init__(self, path: Path, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
+        self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
+        self._mapped: np.memmap[Any, Any] | None = None
 
-        try:
-            yield plane
-        finally:
-            made.clear()
+    def clear(self) -> None:
+        """Make it anew, of zeros."""
+        self._mapped = np.memmap(self.path, self.dtype, "w+", shape=self.shape)
+
+    def flush(self) -> None:
+        """Let other processes see what was written."""
+        if self._mapped is not None:
+            self._mapped.flush()
+
+    def close(self) -> None:
+        """Hold the file no more; it may be removed then."""
+        self._mapped = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_mapped": None}
+
+    def _open(self) -> "np.memmap[Any, Any]":
+        if self._mapped is None:
+            self._mapped = np.memmap(self.path, self.dtype, "r+", shape=self.shape)
+        return self._mapped
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        return np.asarray(self._open()[key])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._open()[key] = value
+
+
+@dataclass(frozen=True)
+class PatchPlane:
+    """A ``(c, y, x)`` array of which each patch has a file; those that have none are zeros.
+
+    A file appears whole or not at all, so that patches can be written by several processes.
+
+    Parameters
+    ----------
+    folder
+        Folder of the files.
+    shape
+        Channels, height and width.
+    patch_px
+        Edge of a patch.
+    dtype
+        Type of the values.
+    """
+
+    folder: Path
+    shape: tuple[int, int, int]
+    patch_px: int
+    dtype: str = "float16"
+
+    def write(self, patch: Block, part: Block, values: npt.NDArray[Any]) -> None:
+        """Write a part of a patch, the rest of which is zero."""
+        whole = np.zeros((self.shape[0], *patch.shape), self.dtype)
+        rows, columns = part.inside(patch)
+        whole[:, rows, columns] = values
+        path = self._path(patch)
+        beside = path.with_name(f".{path.stem}.{os.getpid()}.npy")
+        np.save(beside, whole)
+        os.replace(beside, path)
+
+    def read(self, block: Block) -> npt.NDArray[Any]:
+        """Return the values of a block, ``(c, y, x)``."""
+        out = np.zeros((self.shape[0], *block.shape), self.dtype)
+        for patch in iter_blocks(self.shape[1:], self.patch_px):
+            y0, y1 = max(patch.y0, block.y0), min(patch.y1, block.y1)
+            x0, x1 = max(patch.x0, block.x0), min(patch.x1, block.x1)
+            if y0 >= y1 or x0 >= x1:
+                continue
+            try:
+                stored = np.load(self._path(patch), mmap_mode="r")
+            except FileNotFoundError:
+                continue
+            both = Block(y0, y1, x0, x1)
+            rows, columns = both.inside(patch)
+            out[:, *both.inside(block)] = stored[:, rows, columns]
+        return out
+
+    def _path(self, patch: Block) -> Path:
+        return self.folder / f"{patch.y0}-{patch.x0}.npy"

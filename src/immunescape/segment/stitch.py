@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, iter_blocks
+from immunescape.blocks import Block, BlockMap, in_threads, iter_blocks
 
-__all__ = ["Found", "candidates", "reading_order", "stitch"]
+__all__ = ["Found", "Seen", "Stitched", "candidates", "reading_order", "see", "stitch"]
 
 _SAME_NUCLEUS = 0.5
+_AGREE = 0.75
+_OVERLAP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +34,63 @@ class Found:
     own: bool
 
 
-def candidates(
-    labels: npt.NDArray[Any], tile: Block, outer: Block, shape: tuple[int, int]
-) -> list[Found]:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The whole nuclei that concern a tile, as that tile saw them.
+
+    Parameters
+    ----------
+    outer
+        The tile with its halo.
+    y, x
+        Pixels of all nuclei from its upper left corner, in row order of each.
+    start
+        ``(n + 1,)`` where each nucleus begins in them.
+    own
+        ``(n,)`` whether the middle of each lies in the tile.
+    """
+
+    outer: Block
+    y: npt.NDArray[np.uint16]
+    x: npt.NDArray[np.uint16]
+    start: npt.NDArray[np.int64]
+    own: npt.NDArray[np.bool_]
+
+    def only(self, which: npt.NDArray[np.bool_]) -> "Seen":
+        """Return some of the nuclei."""
+        sizes = np.diff(self.start)
+        pixels = np.repeat(which, sizes)
+        start = np.concatenate([[0], np.cumsum(sizes[which])])
+        return Seen(self.outer, self.y[pixels], self.x[pixels], start, self.own[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Stitched:
+    """What stitching made.
+
+    Parameters
+    ----------
+    middles
+        ``(n, 2)`` int64: y and x of the middle of each nucleus, rounded down.
+    crossing
+        How often a nucleus was seen whole by a second tile, across the border between them.
+    suspects
+        How many of these the tiles do not agree on: versions of one nucleus that share less than
+        three quarters of both together, or a nucleus that one of them did not see.
+    """
+
+    middles: npt.NDArray[np.int64]
+    crossing: int = 0
+    suspects: int = 0
+
+
+def see(labels: npt.NDArray[Any], tile: Block, outer: Block, shape: tuple[int, int]) -> Seen:
     """Return the whole nuclei that concern a tile.
 
     Parameters
     ----------
     labels
-        ``(y, x)`` integers of ``outer``, 0 is background.
+        ``(y, x)`` integers of ``outer``, 0 is background; at most 65,536 pixels a side.
     tile, outer
         The tile, and the tile with its halo clipped to the plane.
     shape
@@ -47,39 +98,50 @@ def candidates(
 
     Returns
     -------
-    list of Found
+    Seen
         Nuclei that have a pixel in the tile, or their middle; those that touch the rim of
         ``outer`` are left out, unless the rim is the frame of the plane. In order of their labels.
     """
     flat = labels.ravel()
     pixels = np.flatnonzero(flat)
-    if not pixels.size:
-        return []
     pixels = pixels[np.argsort(flat[pixels], kind="stable")]
-    start = np.flatnonzero(np.r_[True, np.diff(flat[pixels]) != 0])
+    start = np.flatnonzero(np.diff(flat[pixels], prepend=0))
     y, x = np.divmod(pixels, labels.shape[1])
-    y, x = y + outer.y0, x + outer.x0
-    count = np.diff(np.r_[start, len(pixels)])
+    start = np.append(start, len(pixels))
+    none = np.zeros(0, np.uint16)
+    if not len(pixels):
+        return Seen(outer, none, none, start, np.zeros(0, bool))
     cut = np.zeros(len(pixels), dtype=bool)
-    for at, edge, frame in (
-        (y, outer.y0, 0),
-        (y, outer.y1 - 1, shape[0] - 1),
-        (x, outer.x0, 0),
-        (x, outer.x1 - 1, shape[1] - 1),
+    for at, edge, low, frame in (
+        (y, outer.y0, outer.y0, 0),
+        (y, outer.y1 - 1, outer.y0, shape[0] - 1),
+        (x, outer.x0, outer.x0, 0),
+        (x, outer.x1 - 1, outer.x0, shape[1] - 1),
     ):
         if edge != frame:
-            cut |= at == edge
-    here = (y >= tile.y0) & (y < tile.y1) & (x >= tile.x0) & (x < tile.x1)
-    whole = ~np.logical_or.reduceat(cut, start)
-    seen = np.logical_or.reduceat(here, start)
-    cy = np.add.reduceat(y, start) / count
-    cx = np.add.reduceat(x, start) / count
-    own = (cy >= tile.y0 - 0.5) & (cy < tile.y1 - 0.5)
-    own &= (cx >= tile.x0 - 0.5) & (cx < tile.x1 - 0.5)
-    stop = start + count
+            cut |= at == edge - low
+    rows, columns = tile.inside(outer)
+    here = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
+    whole = ~np.logical_or.reduceat(cut, start[:-1])
+    seen = np.logical_or.reduceat(here, start[:-1])
+    count = np.diff(start)
+    cy = np.add.reduceat(y, start[:-1]) / count
+    cx = np.add.reduceat(x, start[:-1]) / count
+    own = (cy >= rows.start - 0.5) & (cy < rows.stop - 0.5)
+    own &= (cx >= columns.start - 0.5) & (cx < columns.stop - 0.5)
+    everything = Seen(outer, y.astype(np.uint16), x.astype(np.uint16), start, own)
+    return everything.only(whole & (seen | own))
+
+
+def candidates(
+    labels: npt.NDArray[Any], tile: Block, outer: Block, shape: tuple[int, int]
+) -> list[Found]:
+    """Return the whole nuclei that concern a tile one by one; see `see`."""
+    seen = see(labels, tile, outer, shape)
+    y, x = seen.y.astype(np.int64) + outer.y0, seen.x.astype(np.int64) + outer.x0
     return [
-        Found(y[start[k] : stop[k]], x[start[k] : stop[k]], bool(own[k]))
-        for k in np.flatnonzero(whole & (seen | own))
+        Found(y[a:b], x[a:b], bool(own))
+        for a, b, own in zip(seen.start[:-1], seen.start[1:], seen.own, strict=True)
     ]
 
 
@@ -89,7 +151,8 @@ def stitch(
     tile_px: int,
     halo_px: int,
     done: Callable[[int], None] = lambda count: None,
-) -> npt.NDArray[np.int64]:
+    mapper: BlockMap = in_threads,
+) -> Stitched:
     """Fill a plane with labels from tile after tile.
 
     A nucleus is claimed by the tile that holds its middle. Two versions that share more than half
@@ -108,35 +171,30 @@ def stitch(
         What is seen around a tile; larger than the largest nucleus.
     done
         Told how many tiles are done.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(n, 2)`` int64: y and x of the middle of each nucleus, rounded down.
+    mapper
+        Where the tiles are looked at; they are joined here, in their order.
     """
     shape = (int(out.shape[0]), int(out.shape[1]))
-    claims = _Claims()
-    above: list[Found] = []
-    spare: list[Found] = []
+    tiles = list(iter_blocks(shape, tile_px))
+    look = partial(_look, find, shape, halo_px)
+    claims = _Claims(out)
+    above: list[Seen] = []
+    spare: list[Seen] = []
     row = 0
-    for number, tile in enumerate(iter_blocks(shape, tile_px), start=1):
+    for number, (tile, seen) in enumerate(
+        zip(tiles, mapper("nuclei", look, tiles), strict=True), 1
+    ):
         if tile.y0 != row:
             # Every neighbour of the row above has had its say.
-            claims.late(above, out)
+            for late in above:
+                claims.add(late, late=True)
             above, spare, row = spare, [], tile.y0
-        outer = tile.grown(halo_px, shape)
-        nuclei = candidates(find(outer), tile, outer, shape)
-        if any(nucleus.own for nucleus in nuclei):
-            window = np.array(out[outer.slices])
-            for nucleus in nuclei:
-                if nucleus.own:
-                    claims.add(nucleus, window, outer)
-            out[outer.slices] = window
-        spare += [nucleus for nucleus in nuclei if not nucleus.own]
+        claims.add(seen.only(seen.own))
+        spare.append(seen.only(~seen.own))
         done(number)
-    claims.late(above, out)
-    claims.late(spare, out)
-    return np.array(claims.middles, dtype=np.int64).reshape(-1, 2)
+    for late in (*above, *spare):
+        claims.add(late, late=True)
+    return Stitched(np.concatenate(claims.middles), claims.crossing, claims.suspects)
 
 
 def reading_order(middles: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -147,41 +205,47 @@ def reading_order(middles: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     return fresh
 
 
+def _look(
+    find: Callable[[Block], npt.NDArray[Any]], shape: tuple[int, int], halo_px: int, tile: Block
+) -> Seen:
+    outer = tile.grown(halo_px, shape)
+    return see(find(outer), tile, outer, shape)
+
+
 class _Claims:
     """Nuclei written so far: middle and number of pixels of each."""
 
-    def __init__(self) -> None:
-        self.middles: list[tuple[int, int]] = []
-        self.sizes: list[int] = [0]
+    def __init__(self, out: Any) -> None:
+        self.out = out
+        self.middles: list[npt.NDArray[np.int64]] = [np.zeros((0, 2), np.int64)]
+        self.count = 0
+        self.crossing = 0
+        self.suspects = 0
+        self._sizes = np.zeros(1024, np.int64)
 
-    def add(self, nucleus: Found, window: npt.NDArray[Any], outer: Block) -> bool:
-        """Write a nucleus where nobody is; False if it is there already."""
-        y, x = nucleus.y - outer.y0, nucleus.x - outer.x0
-        there = window[y, x]
-        free = there == 0
-        if not free.all():
-            others, shared = np.unique(there[~free], return_counts=True)
-            for other, common in zip(others.tolist(), shared.tolist(), strict=True):
-                if common > _SAME_NUCLEUS * min(len(y), self.sizes[other]):
-                    return False
-        self.middles.append((int(nucleus.y.sum() // len(y)), int(nucleus.x.sum() // len(x))))
-        self.sizes.append(int(free.sum()))
-        window[y[free], x[free]] = len(self.middles)
-        return True
+    def add(self, seen: Seen, *, late: bool = False) -> None:
+        """Write nuclei where nobody is; late ones have been seen by another tile."""
+        from immunescape.segment._claiming import claim
 
-    def late(self, nuclei: list[Found], out: Any) -> None:
-        """Take the nuclei that no tile claimed."""
-        for nucleus in nuclei:
-            block = _box(nucleus)
-            window = np.array(out[block.slices])
-            if self.add(nucleus, window, block):
-                out[block.slices] = window
-
-
-def _box(nucleus: Found) -> Block:
-    return Block(
-        int(nucleus.y.min()),
-        int(nucleus.y.max()) + 1,
-        int(nucleus.x.min()),
-        int(nucleus.x.max()) + 1,
-    )
+        n = len(seen.own)
+        if not n:
+            return
+        if self.count + n + 1 > len(self._sizes):
+            more = np.zeros(self.count + n + 1, np.int64)
+            self._sizes = np.concatenate([self._sizes, more])
+        window = np.array(self.out[seen.outer.slices], dtype=np.int32)
+        middles = np.zeros((n, 2), np.int64)
+        shared, agreed = np.zeros((2, n))
+        written = np.zeros(n, bool)
+        new = claim(
+            window, seen.y, seen.x, seen.start, _SAME_NUCLEUS, self._sizes, self.count,
+            middles, shared, agreed, written,
+        )  # fmt: skip
+        self.out[seen.outer.slices] = window
+        self.count += new
+        self.middles.append(middles[:new] + np.array([seen.outer.y0, seen.outer.x0]))
+        doubtful = (shared > _OVERLAP) & (agreed < _AGREE)
+        if late:
+            self.crossing += n
+            doubtful |= written  # the tile that holds its middle did not see it
+        self.suspects += int(doubtful.sum())

@@ -1,14 +1,14 @@
 """Which cells touch: edges that two labels share, directly or across a narrow gap."""
 
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from immunescape.blocks import Block, Plane, Progress, iter_blocks, map_blocks, silent
+from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 from immunescape.params import Between, Params
 
 __all__ = ["ContactParams", "Contacts", "find_contacts"]
@@ -103,6 +103,7 @@ def find_contacts(
     params: ContactParams = ContactParams(),
     *,
     progress: Progress = silent,
+    mapper: BlockMap = in_threads,
 ) -> Contacts:
     """Find the pairs of cells that share an edge.
 
@@ -122,6 +123,8 @@ def find_contacts(
         Shortest contact, widest gap and block size.
     progress
         Called after each block.
+    mapper
+        Where the blocks are looked through.
 
     Returns
     -------
@@ -143,24 +146,9 @@ def find_contacts(
     gap_px = int(np.floor(params.gap_um / pixel_size_um + _ROUNDING))
     height, width = int(cells.shape[0]), int(cells.shape[1])
     blocks = list(iter_blocks((height, width), params.block_px))
-    lock = Lock()
-
-    def one(block: Block) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        # An edge belongs to the block that holds its lower or right pixel.
-        outer = Block(
-            max(block.y0 - gap_px - 1, 0), block.y1, max(block.x0 - gap_px - 1, 0), block.x1
-        )
-        with lock:
-            labels = np.require(np.asarray(cells[outer.slices]), np.int32, ["C", "W"])
-        return _block_edges(
-            labels,
-            block.y0 - outer.y0,
-            block.x0 - outer.x0,
-            gap_px,
-        )
-
     found = []
-    for done, part in enumerate(map_blocks(one, blocks), start=1):
+    parts = mapper(_STEP, partial(_edges_of, cells, gap_px), blocks)
+    for done, part in enumerate(parts, start=1):
         found.append(part)
         progress(_STEP, done, len(blocks))
     pairs, edges = _merge(found)
@@ -175,6 +163,15 @@ def find_contacts(
             }
         )
     )
+
+
+def _edges_of(
+    cells: Plane, gap_px: int, block: Block
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the edges of a block: those whose lower or right pixel it holds."""
+    outer = Block(max(block.y0 - gap_px - 1, 0), block.y1, max(block.x0 - gap_px - 1, 0), block.x1)
+    labels = np.require(np.asarray(cells[outer.slices]), np.int32, ["C", "W"])
+    return _block_edges(labels, block.y0 - outer.y0, block.x0 - outer.x0, gap_px)
 
 
 def _merge(

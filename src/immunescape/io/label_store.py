@@ -1,13 +1,15 @@
 """Label images as OME-Zarr 0.5, written block by block and read lazily."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.blocks import iter_blocks
+from immunescape.blocks import Block, BlockMap, in_threads, iter_blocks
 from immunescape.errors import LabelsError
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["LabelStore"]
 
 _CHUNK = 1024
+_SHARD = 4096
+"""Chunks of a large image are kept together in files of so many pixels a side."""
 _VERSION = "0.5"
 
 
@@ -34,6 +38,8 @@ class LabelStore:
         The opened zarr group.
     pixel_size_um
         Edge of a pixel of the slide.
+    resumed
+        Whether label images that are there already may be added again, to be written on.
 
     Examples
     --------
@@ -49,6 +55,33 @@ class LabelStore:
     path: Path
     group: "zarr.Group"
     pixel_size_um: float
+    resumed: bool = False
+
+    @classmethod
+    def resume(cls, path: Path, keep: tuple[str, ...]) -> "LabelStore":
+        """Open a store that an interrupted run began, less all but the label images named.
+
+        Raises
+        ------
+        LabelsError
+            If the folder is no store that this program wrote.
+        """
+        import zarr
+
+        pixel_size_um = cls.open(path).pixel_size_um
+        group = zarr.open_group(path, mode="r+", zarr_format=3)
+        for name in set(group.group_keys()) - {"labels"}:
+            shutil.rmtree(path / name)
+        _keep_only(path, group, lambda name: name in keep)
+        return cls(path, group, pixel_size_um, resumed=True)
+
+    @staticmethod
+    def drop(path: Path, names: tuple[str, ...]) -> None:
+        """Remove label images from a store."""
+        import zarr
+
+        group = zarr.open_group(path, mode="r+", zarr_format=3)
+        _keep_only(path, group, lambda name: name not in names)
 
     @classmethod
     def create(cls, path: Path, pixel_size_um: float) -> "LabelStore":
@@ -141,19 +174,24 @@ class LabelStore:
         Returns
         -------
         zarr.Array
-            ``(y, x)`` int32, all 0; blocks of 1024 pixels can be written independently.
+            ``(y, x)`` int32, all 0 but in a store that is resumed; blocks of 4096 pixels on a grid
+            anchored at the origin, or of 1024 where no side is longer than 4096, can be written
+            independently.
         """
         import zarr
         from zarr.codecs import ZstdCodec
 
         if name in self.names:
+            if self.resumed and self[name].shape == shape:
+                return self[name]
             raise LabelsError(f"{self.path.name} has labels {name!r} already")
         parent = self.group["labels"]
         assert isinstance(parent, zarr.Group)
-        array = parent.create_group(name).create_array(
+        array = parent.create_group(name, overwrite=self.resumed).create_array(
             "0",
             shape=shape,
             chunks=(_CHUNK, _CHUNK),
+            shards=_shards(shape),
             dtype="int32",
             fill_value=0,
             compressors=[ZstdCodec(level=3)],
@@ -163,11 +201,18 @@ class LabelStore:
         parent.attrs["ome"] = {"version": _VERSION, "labels": [*self.names, name]}
         return array
 
-    def finish(self, name: str) -> None:
+    def finish(self, name: str, mapper: BlockMap = in_threads) -> None:
         """Build the pyramid of a label image that is written.
 
         Each level keeps every second pixel of the one before, the first of each pair, until one
         chunk holds it.
+
+        Parameters
+        ----------
+        name
+            Name of the label image.
+        mapper
+            Where the blocks of a level are made.
         """
         import zarr
 
@@ -177,19 +222,25 @@ class LabelStore:
         count = 1
         while max(level.shape) > _CHUNK:
             shape = tuple(-(-side // 2) for side in level.shape)
-            smaller = parent.create_array(
-                str(count),
-                shape=shape,
-                chunks=level.chunks,
-                dtype="int32",
-                fill_value=0,
-                compressors=level.compressors,
-                dimension_names=("y", "x"),
-                overwrite=True,
+            there = self.resumed and str(count) in parent
+            smaller = (
+                self._array(f"labels/{name}/{count}")
+                if there
+                else parent.create_array(
+                    str(count),
+                    shape=shape,
+                    chunks=level.chunks,
+                    shards=_shards(shape),
+                    dtype="int32",
+                    fill_value=0,
+                    compressors=level.compressors,
+                    dimension_names=("y", "x"),
+                    overwrite=True,
+                )
             )
-            for block in iter_blocks((shape[0], shape[1]), _CHUNK):
-                source = level[2 * block.y0 : 2 * block.y1, 2 * block.x0 : 2 * block.x1]
-                smaller[block.slices] = np.asarray(source)[::2, ::2]
+            blocks = list(iter_blocks((shape[0], shape[1]), (smaller.shards or smaller.chunks)[0]))
+            for _ in mapper(f"{name} level {count}", partial(_halve, level, smaller), blocks):
+                pass
             level, count = smaller, count + 1
         self._describe(name, self.scale_um(name), count)
 
@@ -248,3 +299,23 @@ class LabelStore:
         array = self.group[path]
         assert isinstance(array, zarr.Array)
         return array
+
+
+def _keep_only(path: Path, group: "zarr.Group", wanted: Callable[[str], bool]) -> None:
+    """Remove all label images but some, and those that were begun and not named."""
+    labels: Any = group["labels"]
+    names = [name for name in labels.attrs.get("ome", {}).get("labels", ()) if wanted(name)]
+    for place in (path / "labels").iterdir():
+        if place.is_dir() and place.name not in names:
+            shutil.rmtree(place)
+    labels.attrs["ome"] = {"version": _VERSION, "labels": names}
+
+
+def _shards(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    return (_SHARD, _SHARD) if max(shape) > _SHARD else None
+
+
+def _halve(level: Any, smaller: Any, block: Block) -> None:
+    """Write a block of a level from the level before it."""
+    source = level[2 * block.y0 : 2 * block.y1, 2 * block.x0 : 2 * block.x1]
+    smaller[block.slices] = np.asarray(source)[::2, ::2]

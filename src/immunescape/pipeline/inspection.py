@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from immunescape.blocks import Progress
+from immunescape.blocks import BlockMap, Progress, in_threads
 from immunescape.quality import chosen_tiles, segmentation_quality, thumbnail
 from immunescape.report.segmentation import segmentation_page
 from immunescape.results import SEGMENTATION_COLUMNS
@@ -66,6 +66,7 @@ def inspected(
     earlier: "Earlier | None",
     recorder: "Recorder",
     progress: Progress,
+    mapper: BlockMap = in_threads,
 ) -> Inspection:
     """Judge the nuclei of a slide, unless an earlier result did with the same labels and limits.
 
@@ -81,6 +82,8 @@ def inspected(
         Told whether the step was run or taken over.
     progress
         Called as the work goes on.
+    mapper
+        Where the blocks are looked at.
     """
     if earlier is not None and earlier.keys.inspection == job.keys.inspection:
         before = _before(job.folder, earlier)
@@ -93,7 +96,7 @@ def inspected(
             job.opened.slide, measured.panel, measured.cells, measured.nuclei,
             measured.cell_labels, measured.tissue.mask, measured.tissue.grid_um, params,
             proposals={name: mask.mask for name, mask in measured.proposals.items()},
-            progress=progress,
+            progress=progress, mapper=mapper,
         )  # fmt: skip
         flagged = min(int(quality.figures["tiles_flagged"]), params.thumbnails)
         more = min(max(_LEAST_OTHERS, _MOST_OTHERS - flagged), params.thumbnails)

@@ -18,7 +18,7 @@ RIMS = "rims"
 """Name of the table of rim sectors in a store."""
 PROPOSALS = "proposals"
 """Name of the image of proposed exclusions in a store."""
-_COPY_PX = 2048
+_COPY_PX = 4096
 
 
 def packed(

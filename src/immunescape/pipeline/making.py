@@ -7,10 +7,9 @@ given with and without.
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunescape.blocks import Progress, silent
+from immunescape.blocks import BlockMap, Progress, in_threads, silent
 from immunescape.io.labels import LabelStore, check_imported_labels
 from immunescape.pipeline.corrections import Unedited
 from immunescape.pipeline.kept import copy_plane, writable
@@ -20,9 +19,7 @@ from immunescape.pipeline.measured import (
     label_slide,
     measure_labelled,
 )
-from immunescape.pipeline.outputs import STORE
 from immunescape.pipeline.takeover import (
-    UNEDITED,
     keep_measurements,
     labelled_before,
     taken_over,
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from immunescape.pipeline.job import Job
     from immunescape.pipeline.provenance import Recorder
     from immunescape.pipeline.stages import Earlier
+    from immunescape.pipeline.tiles import Tiles
     from immunescape.study import Study
 
 __all__ = ["Made", "correct_labelled", "corrected_in_place", "label_anew", "make"]
@@ -51,7 +49,11 @@ Made = tuple[Measured, Touching, Unedited | None]
 
 
 def make(
-    job: "Job", stage: Path, earlier: "Earlier | None", recorder: "Recorder", progress: Progress
+    job: "Job",
+    tiles: "Tiles",
+    earlier: "Earlier | None",
+    recorder: "Recorder",
+    progress: Progress,
 ) -> Made:
     """Find, correct and measure the cells of a slide, and which of them touch.
 
@@ -59,8 +61,8 @@ def make(
     ----------
     job
         The slide.
-    stage
-        Empty folder that will be its result.
+    tiles
+        Where its label images are written, and tiles that are done are kept.
     earlier
         What the folder of its result holds already.
     recorder
@@ -71,29 +73,37 @@ def make(
     edits = job.opened.edits.of_labels
     pixel = job.opened.slide.pixel_size_um
     if not edits:
-        measured, store = _as_found(job, stage / STORE, earlier, recorder, progress)
-        return measured, _touching(job, measured, store, recorder, progress), None
-    store = LabelStore.create(stage / STORE, pixel)
-    before, kept = _as_found(job, stage / STORE / UNEDITED, earlier, recorder, progress)
+        measured, store = _as_found(job, tiles, earlier, recorder, progress)
+        return measured, _touching(job, measured, store, tiles, recorder, progress), None
+    before, kept = _as_found(job, tiles, earlier, recorder, progress)
+    store = tiles.corrected(pixel)
     keep_measurements(kept, before.cells)
     contacts = kept.table("contacts", job.keys.unedited_contacts)
     if contacts is None:
-        touching = Touching.found(before, without_tables(job.study), progress)
+        touching = Touching.found(
+            before, without_tables(job.study), progress,
+            tiles.mapper("foundcontacts", job.keys.unedited_contacts),
+        )  # fmt: skip
         contacts = touching.contacts
         if "tables/contacts" not in kept.group:
             touching.keep(kept, job.keys.unedited_contacts)
     found = Labelled(kept, before.nuclei, before.cell_labels, before.origin, before.label_warnings)
     with recorder.step("correct labels"):
         labelled = correct_labelled(found, store, edits, job.study, progress=progress)
-    measured = _measure(job, labelled, recorder, progress)
-    touching = _touching(job, measured, store, recorder, progress)
+    mapper = tiles.mapper("corrected", job.keys.measurements)
+    measured = _measure(job, labelled, mapper, recorder, progress)
+    touching = _touching(job, measured, store, tiles, recorder, progress)
     return measured, touching, Unedited(before, contacts)
 
 
 def _as_found(
-    job: "Job", place: Path, earlier: "Earlier | None", recorder: "Recorder", progress: Progress
+    job: "Job",
+    tiles: "Tiles",
+    earlier: "Earlier | None",
+    recorder: "Recorder",
+    progress: Progress,
 ) -> tuple[Measured, LabelStore]:
-    """Return the slide with the labels as they are found, kept at a place."""
+    """Return the slide with the labels as they are found, and the store that holds them."""
     opened, folder = job.opened, job.folder
     if earlier is not None and earlier.keys.unedited == job.keys.unedited:
         recorder.reuse("segment")
@@ -103,54 +113,73 @@ def _as_found(
             before = unedited_before(
                 folder, opened, earlier, job.study, job.keys.unedited_contacts
             )  # fmt: skip
-            shutil.copytree(unedited_store(folder, earlier), place, dirs_exist_ok=True)
+            place = tiles.fresh()
+            shutil.copytree(unedited_store(folder, earlier), place)
             store = writable(place)
         planes = {name: store[name] for name in ("nuclei", "cells") if name in store}
         measured = replace(
             before.measured, nuclei=planes.get("nuclei"), cell_labels=planes["cells"]
         )
         return measured, store
-    store = LabelStore.create(place, opened.slide.pixel_size_um)
+    store = tiles.found(opened.slide.pixel_size_um)
     if earlier is not None and earlier.keys.labels == job.keys.labels:
         recorder.reuse("segment")
         with taken_over(folder):
             labelled = labelled_before(folder, store, opened, earlier)
     else:
-        labelled = label_anew(job, store, recorder, progress)
-    return _measure(job, labelled, recorder, progress), store
+        labelled = label_anew(job, store, recorder, progress, tiles)
+    mapper = tiles.mapper("measured", job.keys.unedited)
+    return _measure(job, labelled, mapper, recorder, progress), store
 
 
 def _measure(
-    job: "Job", labelled: Labelled, recorder: "Recorder", progress: Progress
-) -> Measured:  # fmt: skip
+    job: "Job", labelled: Labelled, mapper: BlockMap, recorder: "Recorder", progress: Progress
+) -> Measured:
     return measure_labelled(
         job.opened.slide, job.opened.panel, labelled, job.study, progress=progress,
-        recorder=recorder,
+        recorder=recorder, mapper=mapper,
     )  # fmt: skip
 
 
 def _touching(
-    job: "Job", measured: Measured, store: LabelStore, recorder: "Recorder", progress: Progress
+    job: "Job",
+    measured: Measured,
+    store: LabelStore,
+    tiles: "Tiles",
+    recorder: "Recorder",
+    progress: Progress,
 ) -> Touching:
     kept = Touching.kept(store, job.keys.contacts, measured, job.study)
     if kept is not None:
         recorder.reuse("contacts")
         return kept
     with recorder.step("contacts"):
-        touching = Touching.found(measured, job.study, progress)
+        mapper = tiles.mapper("contacts", job.keys.contacts)
+        touching = Touching.found(measured, job.study, progress, mapper)
         if "tables/contacts" not in store.group:
             touching.keep(store, job.keys.contacts)
     return touching
 
 
-def label_anew(job: "Job", store: LabelStore, recorder: "Recorder", progress: Progress) -> Labelled:
+def label_anew(
+    job: "Job",
+    store: LabelStore,
+    recorder: "Recorder",
+    progress: Progress,
+    tiles: "Tiles | None" = None,
+) -> Labelled:
     """Segment the slide, or take over imported labels once their numbers are checked."""
     if job.opened.labels is not None:
         check_imported_labels(job.opened.labels)
-    return label_slide(
+    labelled = label_slide(
         job.opened.slide, job.opened.panel, store, job.study, labels=job.opened.labels,
         progress=progress, recorder=recorder,
+        mapper=in_threads if tiles is None else tiles.labelling,
+        scratch=None if tiles is None else tiles.planes,
     )  # fmt: skip
+    if tiles is not None:
+        tiles.drop_planes()
+    return labelled
 
 
 def correct_labelled(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Plane, Progress, silent
+from immunescape.blocks import BlockMap, Plane, Progress, in_threads, silent
 from immunescape.errors import LabelsError
 from immunescape.io.labels import LabelStore
 from immunescape.margin import GridMask, analysed_tissue, tissue_mask
@@ -204,8 +204,14 @@ def label_slide(
     labels: "ImportedLabels | None" = None,
     progress: Progress = silent,
     recorder: Recorder | None = None,
+    mapper: BlockMap = in_threads,
+    scratch: Path | None = None,
 ) -> Labelled:
-    """Find the cells of a slide, or take imported ones; see `measure_slide`."""
+    """Find the cells of a slide, or take imported ones; see `measure_slide`.
+
+    ``mapper`` works on the tiles, and what lies between is kept in ``scratch``; see
+    `immunescape.segment.segment_nuclei`.
+    """
     recorder = recorder or Recorder()
     warnings: tuple[str, ...] = ()
     nuclei: Any = None
@@ -213,7 +219,10 @@ def label_slide(
         if labels is None:
             nuclei = store.add("nuclei", slide.shape)
             channels = tuple(s.channel for s in require_nuclear(panel, slide.name))
-            found = segment_nuclei(slide, channels, nuclei, study.segment, progress=progress)
+            found = segment_nuclei(
+                slide, channels, nuclei, study.segment, progress=progress, mapper=mapper,
+                scratch=scratch,
+            )  # fmt: skip
             warnings = found.warnings
             origin: dict[str, Any] = {
                 "labels": "segmented",
@@ -222,6 +231,7 @@ def label_slide(
                 "device": found.device,
                 "threads": found.threads,
                 "precision": found.precision,
+                "tile_borders": {"crossing": found.crossing, "suspects": found.suspects},
             }
         else:
             origin = {"labels": "imported"}
@@ -232,11 +242,14 @@ def label_slide(
         if labels is not None and labels.cells is not None:
             copy_plane(labels.cells, cells, progress)
         else:
-            grow_cells(nuclei, cells, slide.pixel_size_um, study.segment.grow_um)
+            grow_cells(
+                nuclei, cells, slide.pixel_size_um, study.segment.grow_um, progress=progress,
+                mapper=mapper,
+            )  # fmt: skip
             origin["grown"] = True
     with recorder.step("pyramid"):
         for name in ("cells",) if nuclei is None else ("nuclei", "cells"):
-            store.finish(name)
+            store.finish(name, mapper)
     return Labelled(store, nuclei, cells, origin, warnings)
 
 
@@ -248,15 +261,18 @@ def measure_labelled(
     *,
     progress: Progress = silent,
     recorder: Recorder | None = None,
+    mapper: BlockMap = in_threads,
 ) -> Measured:
     """Measure the cells that label images show, and find the tissue; see `measure_slide`."""
     recorder = recorder or Recorder()
     with recorder.step("correct"):
-        corrected = correct_slide(slide, panel, study.correction, progress=progress)
+        corrected = correct_slide(
+            slide, panel, study.correction, progress=progress, mapper=mapper
+        )  # fmt: skip
     with recorder.step("measure"):
         cells = measure_cells(
             corrected.slide, labelled.nuclei, labelled.cells, panel, study.measure,
-            progress=progress,
+            progress=progress, mapper=mapper,
         )  # fmt: skip
         cells, rims = split_rims(cells)
         labelled.store.put_table(RIMS, rims.reset_index(), RIMS)
@@ -268,15 +284,16 @@ def measure_labelled(
             )
     with recorder.step("tissue"):
         tissue = tissue_mask(
-            slide, labelled.cells, slide.pixel_size_um, study.tissue, progress=progress
-        )
+            slide, labelled.cells, slide.pixel_size_um, study.tissue, progress=progress,
+            mapper=mapper,
+        )  # fmt: skip
         kept = labelled.store.add("tissue", tissue.mask.mask.shape, tissue.mask.grid_um)
         kept[...] = tissue.mask.mask.astype("int32")
         labelled.store.finish("tissue")
     with recorder.step("quality"):
         quality = assess_quality(
             slide, panel, tissue.mask.mask, tissue.mask.grid_um, labelled.cells, study.quality,
-            progress=progress,
+            progress=progress, mapper=mapper,
         )  # fmt: skip
         doubts = [str(pair) for pair in looks_mixed(slide, panel)]
         doubts += [str(check) for check in stain_check(slide, panel) if not check.stained]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from immunescape.blocks import Progress, silent
+from immunescape.blocks import BlockMap, Progress, silent
 from immunescape.errors import OutputError
 from immunescape.io.labels import LabelStore
 from immunescape.io.output import staged_folder
@@ -31,13 +31,15 @@ from immunescape.pipeline.outputs import (
 from immunescape.pipeline.pictures import pictured
 from immunescape.pipeline.provenance import Recorder, provenance_of
 from immunescape.pipeline.shared import Shared, call_together
-from immunescape.pipeline.stages import earlier_result
+from immunescape.pipeline.stages import StageKeys, earlier_result
 from immunescape.pipeline.sweep import Sweep, check_swept, sweep_table
 from immunescape.pipeline.takeover import (
+    UNEDITED,
     measured_before,
     taken_over,
     without_tables,
 )
+from immunescape.pipeline.tiles import Means, tiles_of
 from immunescape.pipeline.touching import Touching
 from immunescape.report.html.slide import slide_report
 from immunescape.report.told import Told
@@ -58,6 +60,7 @@ def run_slide(
     overwrite: bool = False,
     sweeps: tuple[Sweep, ...] = (),
     notes: tuple[str, ...] = (),
+    means: Means = Means(),
     progress: Progress = silent,
 ) -> "SlideResult":
     """Analyse one slide and write its result folder ``out/<slide name>/``.
@@ -78,6 +81,8 @@ def run_slide(
         Parameters to vary; the summaries go to ``sweep.csv``.
     notes
         What was noticed while the study was read; told with the warnings.
+    means
+        How the run is carried out.
     progress
         Called as the work goes on.
 
@@ -90,7 +95,8 @@ def run_slide(
     ------
     ImmunescapeError
         One line that names the file, the thing and the remedy; nothing half-written stays, and
-        an earlier result stays as it was.
+        an earlier result stays as it was. Only a run that is interrupted or killed leaves the
+        tiles it has done, hidden beside the result; another one goes on from them.
     """
     recorder = Recorder()
     with recorder.step("open"):
@@ -98,7 +104,9 @@ def run_slide(
         check_swept(sweeps, job.opened.panel, job.opened.slide.name)
     opened = dataclasses.replace(job.opened, warnings=(*notes, *job.opened.warnings))
     job = dataclasses.replace(job, opened=opened)
-    return run_job(job, recorder, csv=csv, overwrite=overwrite, sweeps=sweeps, progress=progress)
+    return run_job(
+        job, recorder, csv=csv, overwrite=overwrite, sweeps=sweeps, means=means, progress=progress
+    )
 
 
 def run_pooled(
@@ -167,6 +175,7 @@ def run_job(
     sweeps: tuple[Sweep, ...] = (),
     shared: Shared | None = None,
     quick: "Study | None" = None,
+    means: Means = Means(),
     progress: Progress = silent,
 ) -> "SlideResult":
     """Take a job from where an earlier result left it.
@@ -177,7 +186,7 @@ def run_job(
         The slide, opened.
     recorder
         Told what each step costs.
-    csv, overwrite, sweeps, progress
+    csv, overwrite, sweeps, means, progress
         As for `run_slide`.
     shared
         Calls that it made together with other slides. Where a parameter is varied these gates
@@ -218,9 +227,12 @@ def run_job(
         )  # fmt: skip
 
     def conclude(
-        measured: Measured, touching: Touching, unedited: Unedited | None
-    ) -> "SlideResult":  # fmt: skip
-        told = inspected(job, measured, earlier, recorder, progress)
+        measured: Measured,
+        touching: Touching,
+        unedited: Unedited | None,
+        mapper: BlockMap = means.mapper,
+    ) -> "SlideResult":
+        told = inspected(job, measured, earlier, recorder, progress, mapper)
         with recorder.step("analyse"):
             result = judge(measured, touching, quick or study, unedited)
         shown = pictured(job, result, earlier, recorder)
@@ -237,9 +249,12 @@ def run_job(
         warnings = (*opened.warnings, *measured.warnings, *told.warnings, *result.warnings)
         warnings = tuple(dict.fromkeys(warnings))
         own = shared is None
+        told_keys = keys if own else dataclasses.replace(keys, gates="")
+        if not means.keep_labels:  # nothing can be taken over from it
+            told_keys = StageKeys(labels="", measurements="", contacts="", gates="")
         provenance = provenance_of(
-            study, opened, measured, told, keys if own else dataclasses.replace(keys, gates=""),
-            fitted[keys.gates] if own else {}, recorder, warnings, unedited,
+            study, opened, measured, told, told_keys, fitted[keys.gates] if own else {},
+            recorder, warnings, unedited,
         )  # fmt: skip
         provenance = {**provenance, **result.provenance, "pictures": shown.record}
         result = dataclasses.replace(result, provenance=provenance, warnings=warnings)
@@ -272,10 +287,12 @@ def run_job(
         return result
     # corrections that lie in the folder stay there, with rows that are added meanwhile
     replaces = OUTPUT_NAMES - {CORRECTIONS} if opened.given.own else OUTPUT_NAMES | {REPLACED}
-    with staged_folder(folder, replaces=replaces) as stage:
-        measured, touching, unedited = make(job, stage, earlier, recorder, progress)
-        result = conclude(measured, touching, unedited)
+    with tiles_of(job, means) as tiles, staged_folder(folder, replaces=replaces) as stage:
+        measured, touching, unedited = make(job, tiles, earlier, recorder, progress)
+        mapper = tiles.mapper("inspected", keys.inspection)
+        result = conclude(measured, touching, unedited, mapper)
         write_outputs(stage, result, kept, slide.pixel_size_um, csv=csv)
+        tiles.give(stage / STORE, unedited=UNEDITED, keep_labels=means.keep_labels)
         opened.given.put(folder, stage)
     return result
 

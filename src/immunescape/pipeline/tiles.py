@@ -1,0 +1,165 @@
+"""Where a run keeps the tiles it has done, until its result is written."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.blocks import BlockMap, in_threads
+from immunescape.errors import LabelsError
+from immunescape.io.labels import LabelStore
+from immunescape.io.tile_store import Stage, TileStore
+
+if TYPE_CHECKING:
+    from immunescape.pipeline.job import Job
+
+__all__ = ["Means", "Tiles", "tiles_of"]
+
+_FOUND, _CORRECTED = "labels.zarr", "corrected.zarr"
+_PLANES = "planes"
+_LABELS = ("nuclei", "cells")
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """How a run is carried out; no number depends on it.
+
+    Parameters
+    ----------
+    mapper
+        What does a function on the blocks of a slide.
+    scratch
+        Folder for what is kept until the result is written; by default beside the result.
+    keep_labels
+        Whether the label images are part of the result. Without them it cannot be taken up again:
+        another run segments the slide anew.
+    """
+
+    mapper: BlockMap = in_threads
+    scratch: Path | None = None
+    keep_labels: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """What is kept of one slide while it is worked on.
+
+    Parameters
+    ----------
+    store
+        Where.
+    base
+        What does a function on the blocks that are not kept.
+    labels_key
+        Hash of all that decides the labels that are found.
+    """
+
+    store: TileStore
+    base: BlockMap
+    labels_key: str
+
+    def mapper(self, stage: str, key: str) -> BlockMap:
+        """Return a map that keeps what it does, as part of a stage with this key."""
+        return self.store.stage(stage, key).keeping(self.base)
+
+    @property
+    def labelling(self) -> BlockMap:
+        """The map by which labels are found."""
+        return self._labels.keeping(self.base)
+
+    @property
+    def planes(self) -> Path:
+        """Folder for the planes that lie between pixels and labels."""
+        return self._labels.folder / _PLANES
+
+    def drop_planes(self) -> None:
+        """Make room: the labels are written."""
+        shutil.rmtree(self.planes, ignore_errors=True)
+
+    def found(self, pixel_size_um: float) -> LabelStore:
+        """Return the store for the labels as they are found, with what an earlier run wrote."""
+        place = self._labels.folder / _FOUND
+        try:
+            return LabelStore.resume(place, _LABELS)
+        except LabelsError:  # not begun, or not far enough: nothing was written there
+            shutil.rmtree(self._labels.folder)
+            return LabelStore.create(self._labels.folder / _FOUND, pixel_size_um)
+
+    def fresh(self) -> Path:
+        """Return the place of the labels as they are found, empty, to be copied to."""
+        shutil.rmtree(self._labels.folder)
+        return self._labels.folder / _FOUND
+
+    def corrected(self, pixel_size_um: float) -> LabelStore:
+        """Return an empty store for corrected labels."""
+        return LabelStore.create(self.store.fresh(_CORRECTED), pixel_size_um)
+
+    def give(self, target: Path, *, unedited: str, keep_labels: bool) -> None:
+        """Move the labels to where the result will have them; nothing may read them any more.
+
+        Parameters
+        ----------
+        target
+            Folder that does not exist.
+        unedited
+            Name of the store of labels as they were found within that of the corrected ones.
+        keep_labels
+            Whether the label images go with it, or tables and masks alone.
+        """
+        found, corrected = self._labels.folder / _FOUND, self.store.folder / _CORRECTED
+        if corrected.exists():
+            shutil.move(found, corrected / unedited)
+            found = corrected
+        if not keep_labels:
+            for store in (found, found / unedited):
+                if store.exists():
+                    LabelStore.drop(store, _LABELS)
+        shutil.move(found, target)
+
+    @property
+    def _labels(self) -> Stage:
+        return self.store.stage("labels", self.labels_key)
+
+
+@contextmanager
+def tiles_of(job: "Job", means: Means) -> Iterator[Tiles]:
+    """Give the place for the tiles of a job.
+
+    It is removed when the block succeeds, and when it fails; it stays when the process is
+    interrupted or killed, and the next run of the same slide into the same folder goes on from it.
+
+    Parameters
+    ----------
+    job
+        The slide.
+    means
+        Where, and by what.
+
+    Raises
+    ------
+    OutputError
+        If another run works on the slide, or nothing can be written there.
+    """
+    target = job.folder.absolute()
+    name = f".{target.name}.tiles"
+    if means.scratch is not None:
+        other = hashlib.sha256(str(target).encode()).hexdigest()[:12]
+        name = f"immunescape-{target.name}-{other}.tiles"
+    folder = (means.scratch or target.parent) / name
+    made = [p for p in folder.parents if not p.exists()]
+    store = TileStore.open(folder)
+    try:
+        yield Tiles(store, means.mapper, job.keys.labels)
+        store.remove()
+    except Exception:
+        store.remove()
+        for parent in made:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+        raise
+    except BaseException:
+        store.leave()
+        raise

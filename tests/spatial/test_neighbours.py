@@ -78,6 +78,34 @@ def test_all_equal_the_full_table(seed, n, m):
 
 
 @settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 40), scale=st.sampled_from([1e-4, 0.1, 1e6]))
+def test_pairs_among_themselves_stand_in_both_directions(seed, n, scale):
+    points = cloud(seed, n) * scale
+    wanted = np.linalg.norm(cloud(seed, n)[:, None] - cloud(seed, n)[None], axis=2)
+    for radius in (0.5, 1.5, 5.5, 100.5):  # no distance between whole numbers is one of these
+        near = wanted <= radius
+        assert pairs_within(points, points, radius * scale).tolist() == np.argwhere(near).tolist()
+        found = count_within(points, points, radius * scale, same=True)
+        assert found.tolist() == (near.sum(axis=1) - 1).tolist()
+
+
+def test_few_points_far_apart_and_many_in_one_place():
+    far = [[0.0, 0.0], [3e9, 1.0], [3e9, 1.5], [-2e9, 7e8]]
+    assert pairs_within(far, far, 1.0).tolist() == [[0, 0], [1, 1], [1, 2], [2, 1], [2, 2], [3, 3]]
+    assert pairs_within([[1e300, 0.0]], far, 1.0).shape == (0, 2)
+    crowd = np.zeros((90, 2))
+    assert count_within(crowd, crowd, 0.0, same=True).tolist() == [89] * 90
+    assert pairs_within(crowd, crowd, 0.0).tolist() == np.argwhere(np.ones((90, 90))).tolist()
+    assert count_within(crowd, crowd, float("inf")).tolist() == [90] * 90
+
+
+def test_a_place_that_is_no_number_is_an_error():
+    for nowhere in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="finite"):
+            count_within([[0.0, nowhere]], [[0.0, 0.0]], 1.0)
+
+
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 30))
 def test_scaling_and_shifting(seed, n):
     a = cloud(seed, n)

@@ -1,4 +1,7 @@
-"""Distances between cell centroids: nearest neighbours and counts within a radius."""
+"""Distances between cell centroids: nearest neighbours and counts within a radius.
+
+Places that are not finite numbers raise ``ValueError``.
+"""
 
 from typing import Any
 
@@ -75,12 +78,13 @@ def pairs_within(
     array([[0, 0],
            [0, 1]])
     """
+    from immunescape.spatial._within import count_near, list_near
+
     a, b = _points(points_a), _points(points_b)
-    if not len(a) or not len(b):
+    if not len(a) or not len(b) or not radius_um >= 0:
         return np.zeros((0, 2), np.int64)
-    found: Any = cKDTree(a).sparse_distance_matrix(cKDTree(b), radius_um, output_type="ndarray")
-    order = np.lexsort((found["j"], found["i"]))
-    return np.asarray(np.stack([found["i"], found["j"]], axis=1)[order], np.int64)
+    grid, order = _grid(a, b, radius_um)
+    return np.asarray(list_near(*grid, order, count_near(*grid)), np.int64)
 
 
 def count_within(
@@ -102,10 +106,12 @@ def count_within(
     numpy.ndarray
         ``(n,)`` counts.
     """
+    from immunescape.spatial._within import count_near
+
     start, goal = _points(points), _points(targets)
-    if not len(start) or not len(goal):
+    if not len(start) or not len(goal) or not radius_um >= 0:
         return np.zeros(len(start), np.int64)
-    found = cKDTree(goal).query_ball_point(start, radius_um, return_length=True)
+    found = count_near(*_grid(start, goal, radius_um)[0])
     return np.asarray(found, np.int64) - int(same)
 
 
@@ -119,5 +125,20 @@ def touches_within(
     return count_within(points, targets, radius_um, same=same) > 0
 
 
+def _grid(points: _Points, targets: _Points, radius_um: float) -> tuple[Any, npt.NDArray[np.int64]]:
+    """Return what the loops ask for, and the positions of the targets in their order."""
+    from immunescape.spatial._within import Squares
+
+    squares = Squares(targets, radius_um)
+    order = squares.order
+    turn = order if np.array_equal(points, targets) else squares.turn(points)
+    limit = float(radius_um) ** 2
+    grid = (squares.corner, squares.edge, squares.shape, squares.first)
+    return (points, turn, targets[order], limit, *grid), order
+
+
 def _points(points: npt.ArrayLike) -> _Points:
-    return np.asarray(points, np.float64).reshape(-1, 2)
+    made = np.ascontiguousarray(points, np.float64).reshape(-1, 2)
+    if not np.isfinite(made).all():
+        raise ValueError("points have finite coordinates")
+    return made

@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
 from immunescape.margin import TissueParams, tissue_mask
-from immunescape.slide import Slide
+from immunescape.slide import Imaged, Slide
 
 SIDE, PIXEL_UM = 1000, 0.5
 Y, X = np.mgrid[:SIDE, :SIDE]
@@ -121,3 +123,47 @@ def test_cells_alone_give_the_whole_frame_and_nothing_at_all_is_refused():
     assert tissue_mask(None, np.zeros((10, 20), int), 1.0).mask.frame_um == (20.0, 10.0)
     with pytest.raises(ValueError, match="give one"):
         tissue_mask(None, None, 1.0)
+
+
+def with_gap(slide: Slide, gap: np.ndarray) -> Slide:
+    """Take out what lies in a gap that is a cross of whole rows and columns."""
+    rows, columns = (np.flatnonzero(~gap.all(axis=k)) for k in (1, 0))
+    ends = [
+        [(run[0], run[-1] + 1) for run in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)]
+        for at in (rows, columns)
+    ]
+    boxes = np.array([(*y, *x) for y in ends[0] for x in ends[1]])
+    pixels = np.where(gap, 0, slide.arrays[0]).astype(slide.dtype)
+    return dataclasses.replace(slide, arrays=(pixels,), imaged=Imaged(boxes))
+
+
+def test_what_was_not_imaged_is_no_tissue_and_makes_no_glass():
+    """A field that tissue fills, but for a cross of 50 µm that was not imaged."""
+    gap = ((Y >= 400) & (Y < 500)) | ((X >= 600) & (X < 700))
+    found = tissue_mask(with_gap(picture(EVERYWHERE, X < 500, 1), gap), None, PIXEL_UM).mask
+    seen = ~gap[2::4, 2::4]
+    np.testing.assert_array_equal(found.mask, seen)
+    assert found.area_um2() == (~gap).sum() * PIXEL_UM**2
+    assert found.gaps is not None
+    np.testing.assert_array_equal(found.gaps.mask, ~seen)
+    params = TissueParams(method="whole")
+    whole = tissue_mask(with_gap(picture(EVERYWHERE, NOWHERE, 1), gap), None, PIXEL_UM, params)
+    np.testing.assert_array_equal(whole.mask.mask, seen)
+
+
+def test_a_gap_moves_the_free_edge_by_no_more_than_a_few_um():
+    slide = picture(SECTION, X < 300, 2)
+    gap = ((Y >= 400) & (Y < 500)) | (X < 100)
+    grid = tissue_mask(with_gap(slide, gap), None, PIXEL_UM).mask
+    seen = ~gap[2::4, 2::4]
+    assert not grid.mask[~seen].any()
+    true = SECTION[2::4, 2::4]
+    edge_um = np.abs(ndi.distance_transform_edt(true) - ndi.distance_transform_edt(~true)) * 2
+    assert (grid.mask == true)[seen & (edge_um > 12)].all()
+
+
+def test_nothing_but_a_corner_was_imaged():
+    slide = with_gap(picture(EVERYWHERE, X < 500, 1), (Y >= 200) | (X >= 200))
+    found = tissue_mask(slide, None, PIXEL_UM)
+    assert found.mask.area_um2() == 100 * 100
+    assert found.warnings == ()

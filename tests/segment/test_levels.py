@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
+from immunescape.blocks import Block
 from immunescape.segment.levels import Levels, slide_levels
-from immunescape.slide import Slide
+from immunescape.segment.predict import Stain
+from immunescape.segment.sampling import Grid
+from immunescape.slide import Imaged, Slide
 
 
 def slide(image):
@@ -47,3 +50,16 @@ def test_gaps_and_constants():
     assert out[10:].max() == 0 and out[3].min() == pytest.approx(1)
     spike = np.array([[-1e9, 0, 1, 1e9]], np.float32)
     np.testing.assert_array_equal(Levels(0, 1).apply(spike), [[-0.5, 0, 1, 4]])
+
+
+def test_the_network_sees_the_dark_of_the_frame_where_nothing_was_imaged():
+    image = np.random.default_rng(3).normal(500, 40, (64, 96)).astype(np.float32)
+    image[:, 40:60] = 0
+    imaged = Imaged(np.array([[0, 64, 0, 40], [0, 64, 60, 96]]))
+    made = Slide("s", (image[None],), ("DAPI",), 0.5, imaged=imaged)
+    levels = slide_levels(made, "DAPI")
+    assert levels.low > 300
+    shown = Stain(made, ("DAPI",), [levels], Grid((64, 96), 1.0)).read(Block(0, 64, 0, 96))
+    assert (shown[:, 40:60] == 0).all()
+    np.testing.assert_array_equal(shown[:, :40], levels.apply(image[:, :40]))
+    np.testing.assert_array_equal(shown[:, 60:], levels.apply(image[:, 60:]))

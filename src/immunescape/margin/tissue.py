@@ -109,14 +109,22 @@ def tissue_mask(
     -------
     Tissue
         The mask covers the frame of the image exactly.
+
+    Notes
+    -----
+    Where a slide was not imaged there is neither tissue nor glass: such places are left out of
+    every mean and percentile, and bound the tissue as the frame does.
     """
     if slide is None and cells is None:
         raise ValueError("tissue is found from a slide, from cells or from both; give one")
     shape = slide.shape if slide is not None else cells.shape[-2:]  # type: ignore[union-attr]
     height, width = int(shape[0]), int(shape[1])
     frame = (width * pixel_size_um, height * pixel_size_um)
+    whole = GridMask.whole(frame, params.grid_um)
+    if slide is not None:
+        whole = whole.of_imaged(slide.imaged, pixel_size_um)
     if params.method == "whole" or slide is None:
-        return Tissue(GridMask.whole(frame, params.grid_um))
+        return Tissue(whole)
     sums = [np.zeros(grid_shape(frame, params.grid_um)) for _ in slide.channels]
     count = np.zeros(sums[0].shape)
     footprint = np.zeros(sums[0].shape, bool)
@@ -128,7 +136,12 @@ def tissue_mask(
             total[part.at] += more
         footprint[part.at] |= part.footprint
         progress("tissue", done, len(blocks))
-    if (count == 0).any():  # pixels larger than the grid: each grid cell takes the pixel over it
+    hit = (
+        np.unique(_cells_of(0, pixels, pixel_size_um, params.grid_um, number)).size
+        for pixels, number in zip((height, width), count.shape, strict=True)
+    )
+    # pixels larger than the grid: each grid cell takes the pixel over it
+    if tuple(hit) != count.shape:
         rows = _pixels_at(count.shape[0], params.grid_um, pixel_size_um, height)
         columns = _pixels_at(count.shape[1], params.grid_um, pixel_size_um, width)
         nearest = np.ix_(
@@ -137,15 +150,16 @@ def tissue_mask(
         )
         sums, count = [total[nearest] for total in sums], count[nearest]
         footprint = footprint[nearest]
-    stains = ((total / count).astype(np.float32) for total in sums)
-    mask = _from_stains(stains, count.shape, footprint if cells is not None else None, params)
-    share = float(mask.mean())
+    stains = ((total / np.maximum(count, 1)).astype(np.float32) for total in sums)
+    seen = whole.mask
+    mask = _from_stains(stains, seen, footprint if cells is not None else None, params)
+    share = float(mask.sum() / max(seen.sum(), 1))
     warnings = (
         (f"tissue covers only {share:.0%} of {slide.name}; check the outline of the tissue",)
         if share < _LITTLE
         else ()
     )
-    return Tissue(GridMask(mask, params.grid_um, frame), warnings)
+    return Tissue(whole.with_mask(mask), warnings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +186,8 @@ def _block_sums(
     for plane in slide.read(block):
         finite = plane if plane.dtype.kind in "ui" else np.nan_to_num(plane)
         sums.append(_sum(finite.astype(np.float64), y, x))
-    count = _sum(np.ones(block.shape), y, x)
+    seen = np.ones(block.shape) if slide.imaged is None else slide.imaged.mask(block)
+    count = _sum(seen.astype(np.float64), y, x)
     footprint = np.zeros(count.shape, bool)
     if cells is not None:
         footprint = _sum((np.asarray(cells[block.slices]) != 0).astype(np.float64), y, x) > 0
@@ -208,7 +223,7 @@ def _sum(
 
 def _from_stains(
     stains: Iterator[npt.NDArray[np.float32]],
-    shape: tuple[int, int],
+    seen: npt.NDArray[np.bool_],
     footprint: npt.NDArray[np.bool_] | None,
     params: TissueParams,
 ) -> npt.NDArray[np.bool_]:
@@ -217,23 +232,33 @@ def _from_stains(
     sigma = params.smooth_um / params.grid_um / 2.355
     smooth: Any = 0.0
     texture: Any = 0.0
+    weight: Any = None
+    if not seen.all():
+        weight = ndi.gaussian_filter(seen.astype(np.float32), sigma, mode="nearest")
+        weight = np.maximum(weight, 1e-6)
     for stain in stains:
-        even = ndi.gaussian_filter(stain, sigma, mode="nearest")
-        low, high = np.percentile(even, (1, 99))
+        if weight is None:
+            even = ndi.gaussian_filter(stain, sigma, mode="nearest")
+        else:  # the mean of what was imaged nearby
+            stain = np.where(seen, stain, np.float32(0))
+            even = ndi.gaussian_filter(stain, sigma, mode="nearest") / weight
+        low, high = np.percentile(even[seen], (1, 99))
         rough = np.abs(stain - even)
         # A stain that is mere noise has no contrast between places, only between neighbours.
-        scale = max(float(high - low), float(np.percentile(rough, 99)))
+        scale = max(float(high - low), float(np.percentile(rough[seen], 99)))
         if scale > 0:
             smooth = smooth + np.clip((even - low) / scale, None, 1.0)
             texture = texture + rough / scale
     if np.ndim(smooth) == 0:  # an image without any contrast shows no glass
-        smooth = texture = np.zeros(shape, np.float32)
-    glass = _glass(smooth, texture, footprint, params)
-    tissue = ~glass if footprint is None else ~glass | footprint
-    holes, number = ndi.label(~tissue)
+        smooth = texture = np.zeros(seen.shape, np.float32)
+    glass = _glass(smooth, texture, seen, footprint, params)
+    tissue = seen & (~glass if footprint is None else ~glass | footprint)
+    holes, number = ndi.label(seen & ~tissue)
     fill = np.bincount(holes.ravel(), minlength=number + 1) * params.grid_um**2
     small = fill < params.min_hole_um2
     small[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
+    if weight is not None:
+        small[np.unique(holes[ndi.binary_dilation(~seen)])] = False
     small[0] = False
     return np.asarray(tissue | small[holes], bool)
 
@@ -241,28 +266,33 @@ def _from_stains(
 def _glass(
     smooth: npt.NDArray[np.float32],
     texture: npt.NDArray[np.float32],
+    seen: npt.NDArray[np.bool_],
     footprint: npt.NDArray[np.bool_] | None,
     params: TissueParams,
 ) -> npt.NDArray[np.bool_]:
-    """Return where glass is; nowhere unless there is clear evidence of it."""
+    """Return where glass is, among what was seen; nowhere unless there is clear evidence of it."""
     from scipy import ndimage as ndi
 
     nowhere = np.zeros(smooth.shape, bool)
-    darkest, brightest = np.percentile(smooth, (1, 99))
+    if not seen.any():
+        return nowhere
+    darkest, brightest = np.percentile(smooth[seen], (1, 99))
     if brightest <= darkest:
         return nowhere
-    dark = smooth[smooth < darkest + 0.05 * (brightest - darkest)]
+    dark = smooth[seen & (smooth < darkest + 0.05 * (brightest - darkest))]
     level = float(np.median(dark))
     spread = 1.4826 * float(np.median(np.abs(dark - level)))
-    tissue = smooth > level + max(6 * spread, 0.05 * float(brightest - level))
+    tissue = seen & (smooth > level + max(6 * spread, 0.05 * float(brightest - level)))
     # The edge lies half way between glass and the tissue beside it, be that tumour or stroma.
     sigma = 2 * params.smooth_um / params.grid_um / 2.355
     weight = ndi.gaussian_filter(tissue.astype(np.float32), sigma, mode="nearest")
     beside = ndi.gaussian_filter(np.where(tissue, smooth - level, 0), sigma, mode="nearest")
-    glass = ~tissue | (smooth - level < 0.5 * beside / np.maximum(weight, 1e-6))
-    # The depth of glass is judged: near its edge lies the blur of the tissue.
+    glass = seen & (~tissue | (smooth - level < 0.5 * beside / np.maximum(weight, 1e-6)))
+    # The depth of glass is judged: near its edge lies the blur of the tissue, and a gap may hide
+    # tissue.
     edge = params.smooth_um / params.grid_um
-    deep = ndi.distance_transform_edt(np.pad(~tissue, 1, mode="edge"))[1:-1, 1:-1] > edge
+    beyond = np.pad(seen & ~tissue, 1, mode="edge")
+    deep = ndi.distance_transform_edt(beyond)[1:-1, 1:-1] > edge
     if deep.sum() * params.grid_um**2 < params.min_glass_um2 or not tissue.any():
         return nowhere
     contrast = float(np.median(smooth[tissue])) - level

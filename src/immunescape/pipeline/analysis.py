@@ -301,8 +301,9 @@ def _censored(cells: "CellTable", margin: MarginMap) -> tuple[str, ...]:
     if not count:
         return ()
     area = margin.areas.edge_censored_mm2
+    end = "frame" if margin.analysed.gaps is None else "frame, or to what was not imaged,"
     return (
-        f"{count} cells and {area:.3f} mm² lie nearer to the frame than to the interface: regions "
+        f"{count} cells and {area:.3f} mm² lie nearer to the {end} than to the interface: regions "
         "hold them, bands leave them out",
     )
 

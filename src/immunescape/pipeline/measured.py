@@ -12,7 +12,7 @@ from immunescape.blocks import BlockMap, Plane, Progress, in_threads, silent
 from immunescape.errors import LabelsError
 from immunescape.io.labels import LabelStore
 from immunescape.margin import GridMask, analysed_tissue, tissue_mask
-from immunescape.measure import measure_cells, split_rims
+from immunescape.measure import clear_gaps, labels_at_gaps, measure_cells, split_rims
 from immunescape.panel import require_nuclear
 from immunescape.pipeline.kept import PROPOSALS, RIMS, copy_plane, packed
 from immunescape.pipeline.provenance import Recorder
@@ -238,6 +238,8 @@ def label_slide(
             if labels.nuclei is not None:
                 nuclei = store.add("nuclei", slide.shape)
                 copy_plane(labels.nuclei, nuclei, progress)
+        if nuclei is not None:
+            clear_gaps(nuclei, slide.imaged)
         cells = store.add("cells", slide.shape)
         if labels is not None and labels.cells is not None:
             copy_plane(labels.cells, cells, progress)
@@ -247,6 +249,7 @@ def label_slide(
                 mapper=mapper,
             )  # fmt: skip
             origin["grown"] = True
+        clear_gaps(cells, slide.imaged)
     with recorder.step("pyramid"):
         for name in ("cells",) if nuclei is None else ("nuclei", "cells"):
             store.finish(name, mapper)
@@ -275,6 +278,10 @@ def measure_labelled(
             progress=progress, mapper=mapper,
         )  # fmt: skip
         cells, rims = split_rims(cells)
+        if slide.imaged is not None:
+            cut = np.isin(cells.labels, labels_at_gaps(labelled.cells, slide.imaged))
+            framed = cells["touches_frame"].to_numpy(bool)
+            cells = cells.with_columns({"touches_frame": framed | cut})
         labelled.store.put_table(RIMS, rims.reset_index(), RIMS)
         imported = labelled.origin.get("labels") == "imported"
         if len(cells) == 0 and imported and not labelled.corrected.outcomes:

@@ -145,7 +145,7 @@ def _measured(
         mask=np.asarray(store["tissue"][...]) > 0,
         grid_um=store.scale_um("tissue"),
         frame_um=(width * slide.pixel_size_um, height * slide.pixel_size_um),
-    )
+    ).of_imaged(slide.imaged, slide.pixel_size_um)
     return Measured(
         name=slide.name,
         shape=slide.shape,

@@ -135,7 +135,7 @@ def find_features(
     for c, plateau in enumerate(plateaus):
         if not plateau.saturated:
             bits &= ~bits.dtype.type(1 << c)
-    total = height * width
+    total = height * width if slide.imaged is None else slide.imaged.area_px
     return Features(
         bin_um=edge * slide.pixel_size_um,
         low=low,

@@ -72,6 +72,7 @@ def survey_slide(
         for plateau, top in zip(plateaus, part.tops, strict=True):
             plateau.add(top)
         progress("background", done, len(blocks))
+    pixels = height * width if slide.imaged is None else slide.imaged.area_px
     tissue = floor[:, ~flat]
     if tissue.size and flat.any():  # a flat place as bright as tissue is no glass
         usual = np.nan_to_num(np.nanmedian(tissue, axis=1), nan=np.inf)
@@ -80,7 +81,7 @@ def survey_slide(
         floor=floor,
         mean=mean,
         empty=flat & np.isfinite(floor).all(axis=0),
-        saturated_share=tuple(p.total / (height * width) if p.saturated else 0.0 for p in plateaus),
+        saturated_share=tuple(p.total / pixels if p.saturated else 0.0 for p in plateaus),
         saturation=tuple(p.value if p.saturated else float("nan") for p in plateaus),
     )
 

@@ -52,10 +52,12 @@ class Stain:
         """Return the stain of a block of network pixels, the brightest of all channels."""
         part = self.grid.footprint(block)
         pixels = self.slide.read(part, self.channels)
-        layers = [
-            self.grid.shrink(level.apply(layer), block)
-            for level, layer in zip(self.levels, pixels, strict=True)
-        ]
+        shown = [level.apply(layer) for level, layer in zip(self.levels, pixels, strict=True)]
+        if self.slide.imaged is not None:  # as dark as the rim that stands for the frame
+            gap = ~self.slide.imaged.mask(part)
+            for layer in shown:
+                layer[gap] = 0.0
+        layers = [self.grid.shrink(layer, block) for layer in shown]
         return np.asarray(np.maximum.reduce(layers), dtype=np.float32)
 
     def darkest(self) -> float:

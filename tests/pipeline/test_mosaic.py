@@ -1,0 +1,124 @@
+"""A slide cut into tiles gives the numbers of the slide; a tile that is missing takes its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from tests.mosaics import cuts, write_mosaic
+from tests.slides import CHANNELS, PIXEL_UM, drawn_image, drawn_labels, write_labels
+
+from immunescape.cli import main
+from immunescape.io import write_ome_tiff
+from immunescape.io.geojson import read_regions
+from immunescape.io.labels import LabelStore
+
+pytestmark = pytest.mark.usefixtures("without_reports")
+
+TILE = (80, 120)
+MISSING = 4
+"""The middle tile of three by three."""
+TABLES = ("regions", "bands", "contacts", "summary", "sensitivity", "quality", "gates", "blocks")
+FLAGS = ("--tissue.method", "whole", "--sensitivity.tables", "none", *(
+    word for key in ("pdl1", "cd8", "s100", "sox10") for word in ("--gate", f"{key}=fixed:150")
+))  # fmt: skip
+
+
+def run(slide: Path, out: Path, *flags: str) -> Path:
+    assert main(["run", str(slide), "-o", str(out), *FLAGS, *flags]) == 0
+    (folder,) = out.iterdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> dict[str, Path]:
+    """Results of a slide, of its tiles, and of its tiles less the one in the middle."""
+    place = tmp_path_factory.mktemp("mosaic")
+    labels = drawn_labels()
+    image = drawn_image(labels).astype(np.float32)
+    masks = write_labels(place, labels=labels)
+    write_ome_tiff(place / "P07.ome.tif", image, CHANNELS, PIXEL_UM)
+    for name, overlap, without in (("P07", 8, ()), ("P08", 0, (MISSING,))):
+        write_mosaic(place / name, image, CHANNELS, tile=TILE, overlap=overlap, without=without)
+    given = ("--labels", str(masks))
+    return {
+        "whole": run(place / "P07.ome.tif", place / "whole", *given),
+        "tiles": run(place / "P07", place / "tiles", *given),
+        "gap": run(place / "P08", place / "gap", *given),
+    }
+
+
+def cells(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "cells.parquet")
+
+
+def test_the_tables_of_a_cut_slide_are_those_of_the_whole(made) -> None:
+    pd.testing.assert_frame_equal(cells(made["tiles"]), cells(made["whole"]))
+    for name in TABLES:
+        file = f"{name}.csv"
+        assert (made["tiles"] / file).read_text() == (made["whole"] / file).read_text(), name
+    geojson = "regions.geojson"
+    assert (made["tiles"] / geojson).read_text() == (made["whole"] / geojson).read_text()
+
+
+def test_a_result_of_tiles_holds_no_path(made, tmp_path_factory) -> None:
+    root = str(tmp_path_factory.getbasetemp())
+    for file in (f for f in made["tiles"].rglob("*") if f.suffix in (".json", ".toml", ".csv")):
+        assert root not in file.read_text()
+
+
+def test_a_missing_tile_is_neither_tissue_nor_margin(made) -> None:
+    (gap,) = (c for k, c in enumerate(cuts(drawn_labels().shape, TILE)) if k == MISSING)
+    y0, x0 = gap.y * PIXEL_UM, gap.x * PIXEL_UM
+    hole = shapely.box(x0, y0, x0 + gap.width * PIXEL_UM, y0 + gap.height * PIXEL_UM)
+    areas = {
+        name: pd.read_csv(made[name] / "regions.csv").set_index(["region", "phenotype", "pdl1"])
+        for name in ("whole", "gap")
+    }
+    first = areas["whole"].index[areas["whole"].index.get_level_values(0) == "tissue"][0]
+    before, after = (areas[name].loc[first, "area_mm2"] for name in ("whole", "gap"))
+    assert before == pytest.approx(120 * 180 / 1e6, rel=1e-12)
+    assert before - after == pytest.approx(hole.area / 1e6, rel=1e-9)
+    shapes = read_regions(made["gap"] / "regions.geojson", pixel_size_um=PIXEL_UM)
+    assert shapes["tissue"].intersection(hole).area < 1e-6
+    interface = shapes["interface"]
+    assert interface.length > 50
+    assert interface.intersection(hole.buffer(2)).length < 6  # where it ends at the gap
+
+
+def test_cells_end_at_a_gap(made) -> None:
+    gap = next(c for k, c in enumerate(cuts(drawn_labels().shape, TILE)) if k == MISSING)
+    truth = drawn_labels()
+    truth[gap.slices] = 0
+    table = cells(made["gap"])
+    np.testing.assert_array_equal(
+        np.asarray(LabelStore.open(made["gap"] / "labels.zarr")["cells"][...]), truth
+    )
+    assert sorted(table.index if table.index.name == "label" else table["label"]) == sorted(
+        np.unique(truth)[1:]
+    )
+    assert (table["dapi_cell_mean"] > 300).all()  # no dark pixel of the gap in any mean
+
+
+def test_a_missing_tile_is_told(made) -> None:
+    text = (made["gap"] / "provenance.json").read_text(encoding="utf-8")
+    assert "11.1 % of the frame of P08 was not imaged" in text
+
+
+def test_numbers_that_were_taken_over_know_of_the_gap(made) -> None:
+    before = pd.read_csv(made["gap"] / "bands.csv")
+    place = made["gap"].parent
+    given = ("--labels", str(place.parent / "cells.tif"))
+    again = run(place.parent / "P08", place, *given, "--margin.width-um", "50")
+    after = pd.read_csv(again / "bands.csv")
+    pd.testing.assert_frame_equal(before, after)
+
+
+def test_a_folder_is_described(made, capsys) -> None:
+    assert main(["info", str(made["gap"].parent.parent / "P08")]) == 0
+    told = capsys.readouterr().out
+    assert "mosaic of inForm component data, float32" in told
+    assert "tiles       8, 120 x 80 px, placed by position tags" in told
+    assert "overlap     0 %" in told
+    assert "gaps        11.1 % of the frame, not imaged" in told

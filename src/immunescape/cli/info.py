@@ -11,6 +11,7 @@ from immunescape.cli.options import (
     split_names,
 )
 from immunescape.panel import PanelMatch
+from immunescape.pipeline import estimate_slide
 from immunescape.slide import Slide
 from immunescape.study import SlideOptions
 
@@ -41,6 +42,7 @@ def info(
     )
     opened, match = open_matched(slide, options)
     print(describe(opened, match))
+    print(f"a run takes {estimate_slide(opened.shape, opened.pixel_size_um)}, at most")
     return 0
 
 

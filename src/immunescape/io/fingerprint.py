@@ -1,15 +1,19 @@
 """What tells one input file from another, without reading hundreds of gigabytes."""
 
 import hashlib
+import math
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from immunescape.errors import SlideError
 
-__all__ = ["Fingerprint", "fingerprint"]
+__all__ = ["Fingerprint", "fingerprint", "whole_hash"]
 
 _FULL_BYTES = 2**30
 _BLOCK = 2**20
@@ -50,7 +54,7 @@ def fingerprint(path: str | Path) -> Fingerprint:
     path = Path(path)
     try:
         if path.is_dir():
-            return _of_folder(path)
+            return _of_folder(path, _FULL_BYTES)
         size = path.stat().st_size
         full = size <= _FULL_BYTES
         digest = hashlib.sha256()
@@ -64,7 +68,48 @@ def fingerprint(path: str | Path) -> Fingerprint:
     return Fingerprint(size, digest.hexdigest(), "full" if full else "sampled")
 
 
-def _of_folder(folder: Path) -> Fingerprint:
+@contextmanager
+def whole_hash(path: Path) -> Iterator[Callable[[], str]]:
+    """Hash every byte of a file or folder beside what the block does.
+
+    Parameters
+    ----------
+    path
+        The input, however large. Up to the limit of `fingerprint` its hash is the same.
+
+    Yields
+    ------
+    callable
+        Waits for the hash and returns it in hexadecimal digits; empty if the input can no longer
+        be read. When the block ends, hashing does too.
+    """
+    stop = threading.Event()
+
+    def digest() -> str:
+        try:
+            return _whole(path, stop)
+        except OSError:
+            return ""
+
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool.submit(digest).result
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _whole(path: Path, stop: threading.Event) -> str:
+    if path.is_dir():
+        return _of_folder(path, math.inf, stop).sha256
+    digest = hashlib.sha256()
+    _feed(digest, path, _pieces(path.stat().st_size, True), stop)
+    return digest.hexdigest()
+
+
+def _of_folder(
+    folder: Path, full_bytes: float, stop: threading.Event | None = None
+) -> Fingerprint:  # fmt: skip
     files = sorted(
         (Path(root, name).relative_to(folder).as_posix(), Path(root, name))
         for root, _, names in os.walk(folder)
@@ -72,14 +117,14 @@ def _of_folder(folder: Path) -> Fingerprint:
     )
     sizes = [file.stat().st_size for _, file in files]
     total = sum(sizes)
-    full = total <= _FULL_BYTES
+    full = total <= full_bytes
     chosen = _places(total)
     digest = hashlib.sha256()
     start = 0
     for (name, file), size in zip(files, sizes, strict=True):
         digest.update(f"{name}\0{size}\0".encode())
         if full:
-            _feed(digest, file, _pieces(size, True))
+            _feed(digest, file, _pieces(size, True), stop)
         else:
             inside = [(max(a - start, 0), min(b - start, size)) for a, b in chosen]
             _feed(digest, file, ((a, b) for a, b in inside if a < b))
@@ -101,8 +146,15 @@ def _places(size: int) -> list[tuple[int, int]]:
     return [(max(at, 0), min(max(at, 0) + _BLOCK, size)) for at in starts]
 
 
-def _feed(digest: "hashlib._Hash", path: Path, pieces: Iterator[tuple[int, int]]) -> None:
+def _feed(
+    digest: "hashlib._Hash",
+    path: Path,
+    pieces: Iterator[tuple[int, int]],
+    stop: threading.Event | None = None,
+) -> None:
     with path.open("rb") as handle:
         for begin, end in pieces:
+            if stop is not None and stop.is_set():
+                return
             handle.seek(begin)
             digest.update(handle.read(end - begin))

@@ -110,6 +110,7 @@ def provenance_of(
     recorder: Recorder,
     warnings: tuple[str, ...],
     unedited: "Unedited | None" = None,
+    whole_sha256: str = "",
 ) -> Mapping[str, object]:
     """Return what a result keeps of how it was made, as plain values for JSON.
 
@@ -133,11 +134,13 @@ def provenance_of(
         All that is told.
     unedited
         The slide before its labels were corrected.
+    whole_sha256
+        Hash of every byte of the slide; the one that tells it from others may be of samples.
     """
     return {
         "use": "for research use, not for diagnosis",
         "versions": versions(),
-        "input": dataclasses.asdict(opened.files[0]),
+        "input": {**dataclasses.asdict(opened.files[0]), "whole_sha256": whole_sha256},
         "format": opened.slide.format,
         "pixel_size_um": opened.slide.pixel_size_um,
         "shape_px": list(opened.slide.shape),

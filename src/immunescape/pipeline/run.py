@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from immunescape.blocks import BlockMap, Progress, silent
 from immunescape.errors import OutputError
+from immunescape.io.fingerprint import whole_hash
 from immunescape.io.labels import LabelStore
 from immunescape.io.output import staged_folder
 from immunescape.pipeline.analysis import analyse
@@ -231,6 +232,7 @@ def run_job(
         touching: Touching,
         unedited: Unedited | None,
         mapper: BlockMap = means.mapper,
+        whole_sha256: Callable[[], str] = lambda: earlier.whole_sha256 if earlier else "",
     ) -> "SlideResult":
         told = inspected(job, measured, earlier, recorder, progress, mapper)
         with recorder.step("analyse"):
@@ -254,7 +256,7 @@ def run_job(
             told_keys = StageKeys(labels="", measurements="", contacts="", gates="")
         provenance = provenance_of(
             study, opened, measured, told, told_keys, fitted[keys.gates] if own else {},
-            recorder, warnings, unedited,
+            recorder, warnings, unedited, whole_sha256(),
         )  # fmt: skip
         provenance = {**provenance, **result.provenance, "pictures": shown.record}
         result = dataclasses.replace(result, provenance=provenance, warnings=warnings)
@@ -287,10 +289,14 @@ def run_job(
         return result
     # corrections that lie in the folder stay there, with rows that are added meanwhile
     replaces = OUTPUT_NAMES - {CORRECTIONS} if opened.given.own else OUTPUT_NAMES | {REPLACED}
-    with tiles_of(job, means) as tiles, staged_folder(folder, replaces=replaces) as stage:
+    with (
+        tiles_of(job, means) as tiles,
+        whole_hash(job.inputs.slide) as whole_sha256,
+        staged_folder(folder, replaces=replaces) as stage,
+    ):
         measured, touching, unedited = make(job, tiles, earlier, recorder, progress)
         mapper = tiles.mapper("inspected", keys.inspection)
-        result = conclude(measured, touching, unedited, mapper)
+        result = conclude(measured, touching, unedited, mapper, whole_sha256)
         write_outputs(stage, result, kept, slide.pixel_size_um, csv=csv)
         tiles.give(stage / STORE, unedited=UNEDITED, keep_labels=means.keep_labels)
         opened.given.put(folder, stage)

@@ -166,6 +166,8 @@ class Earlier:
         were not.
     pictures
         What is told of its pictures, by name.
+    whole_sha256
+        Hash of every byte of the slide, however large; empty where none was taken.
     """
 
     slide_sha256: str
@@ -180,6 +182,7 @@ class Earlier:
     corrected: Mapping[str, Any]
     unedited: Mapping[str, Any]
     pictures: Mapping[str, Any] = field(default_factory=dict)
+    whole_sha256: str = ""
 
 
 def earlier_result(folder: Path) -> Earlier | None:
@@ -212,6 +215,7 @@ def earlier_result(folder: Path) -> Earlier | None:
             corrected=data["stages"].get("corrected", {}),
             unedited=data["stages"].get("unedited", {}),
             pictures=dict(data.get("pictures", {})),
+            whole_sha256=str(data["input"].get("whole_sha256", "")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(

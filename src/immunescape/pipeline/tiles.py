@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from immunescape.blocks import BlockMap, in_threads
 from immunescape.errors import LabelsError
 from immunescape.io.labels import LabelStore
 from immunescape.io.tile_store import Stage, TileStore
+from immunescape.pipeline.estimate import Estimate, check_room, estimate_run
 
 if TYPE_CHECKING:
     from immunescape.pipeline.job import Job
@@ -21,6 +22,10 @@ __all__ = ["Means", "Tiles", "tiles_of"]
 _FOUND, _CORRECTED = "labels.zarr", "corrected.zarr"
 _PLANES = "planes"
 _LABELS = ("nuclei", "cells")
+
+
+def _nothing(estimate: Estimate) -> None:
+    """Announce nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +41,22 @@ class Means:
     keep_labels
         Whether the label images are part of the result. Without them it cannot be taken up again:
         another run segments the slide anew.
+    announce
+        Told what the run will take, before it starts.
     """
 
     mapper: BlockMap = in_threads
     scratch: Path | None = None
     keep_labels: bool = True
+    announce: Callable[[Estimate], None] = _nothing
+
+    def place(self, folder: Path) -> Path:
+        """Return where the tiles of the result in a folder are kept."""
+        target = folder.absolute()
+        if self.scratch is None:
+            return target.parent / f".{target.name}.tiles"
+        other = hashlib.sha256(str(target).encode()).hexdigest()[:12]
+        return self.scratch / f"immunescape-{target.name}-{other}.tiles"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,14 +157,12 @@ def tiles_of(job: "Job", means: Means) -> Iterator[Tiles]:
     Raises
     ------
     OutputError
-        If another run works on the slide, or nothing can be written there.
+        If another run works on the slide, there is too little room, or nothing can be written.
     """
-    target = job.folder.absolute()
-    name = f".{target.name}.tiles"
-    if means.scratch is not None:
-        other = hashlib.sha256(str(target).encode()).hexdigest()[:12]
-        name = f"immunescape-{target.name}-{other}.tiles"
-    folder = (means.scratch or target.parent) / name
+    folder = means.place(job.folder)
+    estimate = estimate_run(job, means)
+    means.announce(estimate)
+    check_room(estimate, job.opened.slide.name, job.folder, folder)
     made = [p for p in folder.parents if not p.exists()]
     store = TileStore.open(folder)
     try:

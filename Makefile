@@ -2,6 +2,8 @@
 #   make demo   analyse the shipped sample patient and print the headline tables
 #   make test   check style, types and layers, run all tests, and most of them on the oldest
 #               versions of the dependencies that are allowed
+#   make bench  measure against other tools, which go into an environment of their own, and draw plots;
+#               QUICK=1 on small inputs, bench-measure, bench-space, bench-segment and bench-slide alone
 #   make wheelhouse [PLATFORM=windows|macos|linux] [FOR=3.12]
 #               a folder that installs the plugin on a machine without internet
 SHELL := /bin/bash
@@ -13,7 +15,8 @@ STAMP := $(VENV)/.synced
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test lint check floors wheel wheelhouse clean system
+.PHONY: help demo test lint check floors wheel wheelhouse clean system bench bench-measure \
+  bench-space bench-segment bench-slide
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,7 +33,7 @@ $(VENV)/.demo: $(UV) pyproject.toml uv.lock
 	@touch $@
 
 $(STAMP): $(UV) pyproject.toml uv.lock
-	@$(UV) sync --quiet --locked --group test --group bench --python $$(command -v $(PYTHON))
+	@$(UV) sync --quiet --locked --group test --python $$(command -v $(PYTHON))
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
@@ -63,6 +66,29 @@ floors: $(UV)
 
 test: system lint check floors
 
+# The tools that are compared with are never installed beside ours but here.
+BENCH := .venv-bench/bin
+BENCH_STAMP := .venv-bench/.synced
+$(BENCH_STAMP): $(UV) pyproject.toml uv.lock
+	@UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --quiet --locked --no-default-groups \
+	  --group bench --python $$(command -v $(PYTHON))
+	@touch $@
+
+MEASURED := $(if $(QUICK),--quick)
+bench-measure bench-space bench-segment: bench-%: $(BENCH_STAMP)
+	$(BENCH)/python benchmarks/peers_$*.py $(MEASURED)
+
+bench-slide: $(BENCH_STAMP)
+	$(BENCH)/python benchmarks/whole_slide.py $(MEASURED)
+
+# One after the other, whatever -j says: each wants the machine for itself. A missed bound fails,
+# but the others are measured all the same.
+bench:
+	@failed=; for part in measure space segment slide; do \
+	  $(MAKE) --no-print-directory bench-$$part || failed="$$failed $$part"; done; \
+	echo; echo "plots: $(if $(QUICK),.out/bench,docs/images)/bench_*.png"; \
+	[ -z "$$failed" ] || { echo "missed a bound or failed:$$failed" >&2; exit 1; }
+
 wheel: $(STAMP)
 	$(UV) build --quiet --wheel --out-dir dist
 
@@ -74,4 +100,4 @@ wheelhouse: $(UV)
 	  $(if $(FOR),--python $(FOR)) wheelhouse$(if $(PLATFORM),-$(PLATFORM))
 
 clean:
-	rm -rf $(VENV) .venv-floors .tools dist build immunescape-demo wheelhouse wheelhouse-*
+	rm -rf $(VENV) .venv-floors .venv-bench .tools dist build immunescape-demo wheelhouse wheelhouse-*

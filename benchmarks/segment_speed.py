@@ -48,6 +48,19 @@ class Timed:
     count: int
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Median wall seconds of ours and of another way; of a whole picture, or for a pixel."""
+
+    ours: float
+    other: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the other takes."""
+        return self.other / self.ours
+
+
 def seconds(function: Callable[[], Any]) -> float:
     """Return the wall time of a call."""
     start = time.perf_counter()
@@ -111,8 +124,8 @@ def whole_step(field: Mosaic, model: Model, params: SegmentParams, runs: int) ->
     return speed
 
 
-def beside_eval(crop: Mosaic, model: Model, params: SegmentParams, runs: int) -> float:
-    """Print our step beside Cellpose's ``eval`` of the same network; return the ratio."""
+def beside_eval(crop: Mosaic, model: Model, params: SegmentParams, runs: int) -> Beside:
+    """Print our step beside Cellpose's ``eval`` of the same network; return both."""
     import torch
 
     logging.getLogger("cellpose").setLevel(logging.ERROR)
@@ -130,20 +143,20 @@ def beside_eval(crop: Mosaic, model: Model, params: SegmentParams, runs: int) ->
             theirs.append(time.perf_counter() - start)
             timed, labels = timed_step(crop, model, params)
             ours.append(timed.total)
-    ratio = float(np.median(theirs) / np.median(ours))
+    beside = Beside(float(np.median(ours)), float(np.median(theirs)))
     both = [match_labels(crop.drawn, a).average_precision for a in (labels, found)]
     print(
         f"\n2. Same network through cellpose's eval, {' x '.join(map(str, stain.shape))} px, "
         f"median of {runs}\n\n"
-        f"   eval {np.median(theirs):.2f} s, AP@0.5 {both[1]:.3f}; "
-        f"ours {np.median(ours):.2f} s, AP@0.5 {both[0]:.3f}: "
-        f"{ratio:.1f} times as long"
+        f"   eval {beside.other:.2f} s, AP@0.5 {both[1]:.3f}; "
+        f"ours {beside.ours:.2f} s, AP@0.5 {both[0]:.3f}: "
+        f"{beside.ratio:.1f} times as long"
     )
-    return ratio
+    return beside
 
 
-def beside_sam(model: Model, runs: int) -> float:
-    """Print forward passes for a pixel of Cellpose-SAM and of ours; return the ratio."""
+def beside_sam(model: Model, runs: int) -> Beside:
+    """Print forward passes for a pixel of Cellpose-SAM and of ours; return both."""
     import torch
     from cellpose.vit import CPSAM
 
@@ -169,7 +182,7 @@ def beside_sam(model: Model, runs: int) -> float:
         f"{1e-6 / sam:.4f} Mpx/s; compact ({small:.2f} M, {edge} px) {1e-6 / own:.2f} Mpx/s: "
         f"{sam / own:.0f} times as long for a pixel"
     )
-    return float(sam / own)
+    return Beside(float(own), float(sam))
 
 
 def main() -> int:
@@ -203,10 +216,11 @@ def main() -> int:
     print(f"\n   peak memory {peak_gib():.2f} GiB, {before:.2f} before the first run")
     if options.crop:
         crop = field.crop(options.crop)
-        ratio = beside_eval(crop, model, params, options.other_runs)
+        ratio = beside_eval(crop, model, params, options.other_runs).ratio
         asked.append(("times cellpose's eval", ratio, LEAST_EVAL))
     if not options.no_sam:
-        asked.append(("times Cellpose-SAM", beside_sam(model, options.other_runs), LEAST_SAM))
+        ratio = beside_sam(model, options.other_runs).ratio
+        asked.append(("times Cellpose-SAM", ratio, LEAST_SAM))
     missed = [
         f"{value:.3g} {name}, asked {least:g}" for name, value, least in asked if value < least
     ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from immunescape.blocks import Block, BlockMap, Progress, in_threads, iter_blocks
 from immunescape.panel import Panel
 from immunescape.quality._plateau import Plateau, Top, top_of
-from immunescape.quality._sample import bin_mean, sample_bins
+from immunescape.quality._sample import sample_bins
 from immunescape.slide import Slide
 
 __all__ = ["BINS", "Features", "find_features"]
@@ -175,6 +175,8 @@ def _features(
     floor: npt.NDArray[np.float64],
     bright: npt.NDArray[np.float64],
 ) -> _Part:
+    from immunescape.quality._features_kernels import change, summaries
+
     tile = BINS * edge
     lags = [max(round(lag / slide.pixel_size_um), k + 1) for k, lag in enumerate(_LAGS_UM)]
     outer = Block(
@@ -188,44 +190,43 @@ def _features(
     tops = [top_of(plane) for plane in pixels]
     height, width = block.shape
     rows, columns = -(-height // tile), -(-width // tile)
-    more = ((0, 0), (0, rows * tile - height), (0, columns * tile - width))
-    whole = np.nan_to_num(np.pad(pixels, more, mode="symmetric").astype(np.float32))
-    bins = bin_mean(whole, edge)
-    by_tile = whole.reshape(len(whole), rows, tile, columns, tile)
+    shape = rows * BINS, columns * BINS
+    low, mean = np.zeros((2, len(read), rows, columns), np.float32)
+    bins = np.zeros((len(read), *shape), np.float32)
+    clipped, few = np.zeros((2, len(read), *shape), np.uint16)
+    for c, plane in enumerate(pixels):
+        whole = _filled(plane, rows * tile, columns * tile)
+        summaries(
+            whole, edge, BINS, _LOW / 100, tops[c].value, tops[c].maximum, low[c], mean[c],
+            bins[c], clipped[c], few[c],
+        )  # fmt: skip
     scaled = (bins[used] - floor[used, None, None]) / np.maximum(bright[used, None, None], 1e-12)
     lit = np.array([bright[c] > 0 for c in used])
-    least = scaled[lit].min(axis=0) if lit.any() else np.zeros(bins.shape[1:])
-    clipped, few = (
-        [
-            bin_mean((plane >= value).astype(np.float32), edge) >= _SATURATED
-            for plane, value in zip(whole, values, strict=True)
-        ]
-        for values in ([t.value for t in tops], [t.maximum for t in tops])
-    )
-    fine, coarse = np.zeros((2, rows, columns), np.float32)
+    least = scaled[lit].min(axis=0) if lit.any() else np.zeros(shape)
+    fine, coarse = np.zeros((2, rows, columns))
     if nuclear:
-        wide = np.nan_to_num(read[nuclear].astype(np.float32))
-        target = rows * tile + lags[-1], columns * tile + lags[-1]
-        short = [(0, n - m) for n, m in zip(target, wide.shape[1:], strict=True)]
-        wide = np.pad(wide, ((0, 0), *short), mode="symmetric")
-        first, second, third = (_change(wide, lag, tile, rows, columns) for lag in lags)
-        fine, coarse = second - first, third - first
+        changed = np.zeros((len(lags), rows, columns))
+        for c in nuclear:
+            wide = _filled(read[c], rows * tile + lags[-1], columns * tile + lags[-1])
+            for lag, out in zip(lags, changed, strict=True):
+                change(wide, lag, tile, out)
+        fine, coarse = changed[1] - changed[0], changed[2] - changed[0]
+    enough = _SATURATED * edge**2
     return _Part(
-        low=np.percentile(by_tile, _LOW, axis=(2, 4)).astype(np.float32),
-        mean=by_tile.mean(axis=(2, 4)),
-        fine=fine,
-        coarse=coarse,
+        low=low,
+        mean=mean,
+        fine=fine.astype(np.float32),
+        coarse=coarse.astype(np.float32),
         everywhere=np.clip(_FULL * least, 0, 255).astype(np.uint8),
-        clipped=clipped,
-        few=few,
+        clipped=list(clipped >= enough),
+        few=list(few >= enough),
         tops=tops,
     )
 
 
-def _change(wide: Floats, lag: int, tile: int, rows: int, columns: int) -> Floats:
-    """Return by tile the mean squared difference of pixels ``lag`` apart, added over channels."""
-    height, width = rows * tile, columns * tile
-    here = wide[:, :height, :width]
-    squares: Any = (wide[:, lag : lag + height, :width] - here) ** 2
-    squares += (wide[:, :height, lag : lag + width] - here) ** 2
-    return np.asarray(bin_mean(squares.sum(axis=0), tile) / 2, np.float32)
+def _filled(plane: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
+    """Return finite numbers of one of few types, mirrored at the far edges up to a size."""
+    if plane.dtype.kind not in "ui" or plane.dtype.itemsize > 2:
+        plane = np.nan_to_num(plane.astype(np.float32))
+    short = [(0, n - m) for n, m in zip((height, width), plane.shape, strict=True)]
+    return np.ascontiguousarray(np.pad(plane, short, mode="symmetric"))

@@ -44,25 +44,43 @@ class Top:
 
 def top_of(plane: npt.NDArray[Any]) -> Top:
     """Return the largest value that at least eight pixels of a plane share."""
+    if plane.dtype.kind == "u" and plane.dtype.itemsize <= 2:
+        return _top_of_counts(np.bincount(plane.ravel()))
     value = _shared_maximum(plane)
     finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
     maximum = float(finite.max()) if finite.size else -np.inf
     at_maximum = int((plane == maximum).sum())
     if value is None:
         return Top(-np.inf, 0, 0, 0, maximum, at_maximum)
-    width = 0.02 * abs(value)
-    if plane.dtype.kind in "ui":
-        width = max(width, 4.0)
+    width = _below(value, whole=plane.dtype.kind in "ui")
     above = int((plane > value).sum())
     count = int((plane == value).sum())
     below = int((plane >= value - width).sum()) - count - above
     return Top(value, count, above, below, maximum, at_maximum)
 
 
+def _top_of_counts(counts: npt.NDArray[np.int64]) -> Top:
+    """Return the same of how often each whole number from 0 on occurs."""
+    maximum = len(counts) - 1
+    often = np.nonzero(counts >= _FEWEST)[0]
+    if not len(often):
+        at_maximum = int(counts[-1]) if len(counts) else 0
+        return Top(-np.inf, 0, 0, 0, float(maximum) if len(counts) else -np.inf, at_maximum)
+    value = int(often[-1])
+    lowest = max(int(np.ceil(value - _below(value, whole=True))), 0)
+    return Top(
+        float(value), int(counts[value]), int(counts[value + 1 :].sum()),
+        int(counts[lowest:value].sum()), float(maximum), int(counts[-1]),
+    )  # fmt: skip
+
+
+def _below(value: float, *, whole: bool) -> float:
+    """Return how far below a plateau its neighbours are counted."""
+    width = 0.02 * abs(value)
+    return max(width, 4.0) if whole else width
+
+
 def _shared_maximum(plane: npt.NDArray[Any]) -> float | None:
-    if plane.dtype.kind == "u" and plane.dtype.itemsize <= 2:
-        often = np.nonzero(np.bincount(plane.ravel()) >= _FEWEST)[0]
-        return float(often[-1]) if len(often) else None
     finite = plane[np.isfinite(plane)]
     if plane.dtype.kind == "f":
         top = float(finite.max()) if finite.size else 0.0

@@ -235,6 +235,16 @@ def test_pictures_side_by_side_have_one_contrast():
     assert composed(*pictures[1], common)[0, 0, 0] > 230
 
 
+def test_a_gap_in_a_picture_does_not_wash_it_out():
+    rng = np.random.default_rng(0)
+    panel = Panel((Stain(channel="a", marker="cd8", role="marker", compartment="membrane"),))
+    taken = rng.normal(100, 3, (1, 100, 100)).astype(np.float32)
+    taken[0, :10] += 900
+    gap = np.concatenate([taken, np.zeros((1, 100, 300), np.float32)], axis=2)
+    limits = [picture_limits([(Picture(p, ("a",), 1.0), panel)]) for p in (taken, gap)]
+    assert limits[1]["cd8"] == limits[0]["cd8"]
+
+
 def test_a_dot_stands_where_the_cell_is(small_run):
     cells = load_told(small_run[0]).result.cells
     seen = cell_map(cells, (0.0, 180.0, 0.0, 120.0))

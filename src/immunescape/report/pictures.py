@@ -46,12 +46,14 @@ def picture_limits(pictures: Iterable[tuple["Picture", "Panel"]]) -> Limits:
     -------
     Limits
         By marker key: see `contrast_limits`. A marker that shines on one of the slides and on no
-        other is full where it shines and dark on the others.
+        other is full where it shines and dark on the others. Pixels that are 0 in every channel
+        stand where no picture was taken and count for nothing.
     """
     pooled: dict[str, list[npt.NDArray[np.float32]]] = {}
     for picture, panel in pictures:
+        taken = (picture.pixels != 0).any(axis=0)
         for marker, channel in shown_markers(panel, picture).items():
-            pixels = np.asarray(picture.pixels[channel], np.float32).ravel()
+            pixels = np.asarray(picture.pixels[channel], np.float32)[taken]
             pooled.setdefault(marker, []).append(pixels)
     return {marker: contrast_limits(np.concatenate(parts)) for marker, parts in pooled.items()}
 

@@ -1,6 +1,7 @@
 """A folder of tiles as one virtual slide: inForm's component data of a whole slide, say."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +42,12 @@ def read_mosaic(
     Returns
     -------
     Found
-        One level. Tiles lie where their TIFF position tags say, each the upper left corner in the
-        unit of the resolution, or if these do not tell them apart where ``[x,y]`` in their names
-        does, the middle in µm; rounded to whole pixels, from the leftmost and uppermost tile.
-        Channels are matched by name. A seam of a pixel or two that rounding leaves between two
-        tiles is closed with the last pixels of the tile before it; wider gaps are not imaged.
+        One level; a single tile is what its file is. Tiles lie where their TIFF position tags
+        say, each the upper left corner in the unit of the resolution, or if these do not tell
+        them apart where ``[x,y]`` in their names does, the middle in µm; rounded to whole pixels,
+        from the leftmost and uppermost tile. Channels are matched by name. A seam of a pixel or
+        two that rounding leaves between two tiles is closed with the last pixels of the tile
+        before it; wider gaps are not imaged.
 
     Raises
     ------
@@ -57,6 +59,8 @@ def read_mosaic(
     files = _files(path)
     chosen, slide = of_one_slide(path, files, scene)
     tiles = read_tiles(chosen, names)
+    if len(tiles) == 1:
+        return replace(tiles[0].found, name=slide)
     _check_alike(tiles)
     orders, channels, notes = _orders(tiles)
     places = place(path, tiles, pixel_size_um)

@@ -52,7 +52,7 @@ class Places:
 
 
 def place(folder: Path, tiles: list[Tile], pixel_size_um: float | None) -> Places:
-    """Lay out tiles; see `immunescape.io.mosaic.read_mosaic`.
+    """Lay out two tiles or more; see `immunescape.io.mosaic.read_mosaic`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def place(folder: Path, tiles: list[Tile], pixel_size_um: float | None) -> Place
         If a tile has no place, two lie at the same one, or they lie farther apart than a slide
         is long.
     """
-    edges = _edges(tiles, pixel_size_um) if len(tiles) > 1 else np.ones(2)
+    edges = _edges(tiles, pixel_size_um)
     sizes = np.array([tile.size for tile in tiles], np.int64)
     corners, how, notes = _corners(folder, tiles, sizes * edges)
     exact = (corners - corners.min(axis=0)) / edges
@@ -141,8 +141,6 @@ def _corners(folder: Path, tiles: list[Tile], lengths_um: Floats) -> tuple[Float
         return by_tag, "position tags", notes
     if len(by_name) == len(tiles):
         return by_name, "[x,y] in the names", []
-    if len(tiles) == 1:
-        return np.zeros((1, 2)), "itself", []
     if len(by_tag) == len(tiles):
         raise SlideError(
             f"the position tags of {tiles[0].path.name} and of all tiles beside it are the same, "

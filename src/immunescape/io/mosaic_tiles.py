@@ -128,7 +128,10 @@ def of_one_slide(
         )
     counts = Counter("" if parts is None else parts.slide for parts in named.values())
     slides = sorted(counts)
-    each = tuple(f"{i} {name} ({counts[name]} tiles)" for i, name in enumerate(slides, 1))
+    each = tuple(
+        f"{i} {name} ({counts[name]} tile{'s' * (counts[name] > 1)})"
+        for i, name in enumerate(slides, 1)
+    )
     listed = ", ".join(each)
     if wanted is None:
         if len(slides) == 1:

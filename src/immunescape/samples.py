@@ -23,7 +23,7 @@ class Sample:
     sample_id
         Names the folder of the result.
     slide
-        The slide file or OME-Zarr folder.
+        The slide file, OME-Zarr folder or folder of tiles.
     patient
         Who the slide is of.
     timepoint

@@ -35,7 +35,7 @@ def init(
     Parameters
     ----------
     slide
-        The slide file or OME-Zarr folder.
+        The slide file, OME-Zarr folder or folder of tiles.
     out
         Study file to write.
     overwrite

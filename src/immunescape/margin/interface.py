@@ -1,6 +1,7 @@
 """The interface: where the tumour meets analysed tissue, and how far a place is from it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -9,10 +10,12 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from immunescape.margin.grid import GridMask
+from immunescape.threads import allotted_threads
 
 __all__ = ["distance_um", "frame_distance_um", "grid_distance_um", "line_interface", "outline"]
 
 _PIECE = 8
+_AT_ONCE = 20_000
 _ALONG = 0.95
 """Cosine of the angle, about 18°, below which an outline runs along a side of the frame."""
 
@@ -160,10 +163,15 @@ def distance_um(
     pieces = [piece for line in shapely.get_parts(interface) for piece in _pieces(line)]
     if pieces and len(points_um):
         tree = shapely.STRtree(pieces)
-        (which, _), found = tree.query_nearest(
-            shapely.points(points_um), return_distance=True, all_matches=False
-        )
-        distance[which] = found
+
+        def ask(part: slice) -> None:
+            points = shapely.points(points_um[part])
+            (which, _), found = tree.query_nearest(points, return_distance=True, all_matches=False)
+            distance[part][which] = found
+
+        parts = [slice(k, k + _AT_ONCE) for k in range(0, len(points_um), _AT_ONCE)]
+        with ThreadPoolExecutor(allotted_threads()) as pool:
+            list(pool.map(ask, parts))
     return distance
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 from immunescape.margin.grid import GridMask, grid_shape
+from immunescape.margin.smoothing import smoothed
 from immunescape.params import Between, Params
 
 if TYPE_CHECKING:
@@ -125,11 +126,12 @@ def tissue_mask(
         whole = whole.of_imaged(slide.imaged, pixel_size_um)
     if params.method == "whole" or slide is None:
         return Tissue(whole)
-    sums = [np.zeros(grid_shape(frame, params.grid_um)) for _ in slide.channels]
-    count = np.zeros(sums[0].shape)
+    count = np.zeros(grid_shape(frame, params.grid_um), np.float32)
+    exact = _exact_type(slide.dtype, params.grid_um / pixel_size_um)
+    sums = [np.zeros(count.shape, exact) for _ in slide.channels]
     footprint = np.zeros(sums[0].shape, bool)
     blocks = list(iter_blocks((height, width), block))
-    look = partial(_block_sums, slide, cells, pixel_size_um, params.grid_um, count.shape)
+    look = partial(_block_sums, slide, cells, pixel_size_um, params.grid_um, count.shape, exact)
     for done, part in enumerate(mapper("tissue", look, blocks), start=1):
         count[part.at] += part.count
         for total, more in zip(sums, part.sums, strict=True):
@@ -150,7 +152,8 @@ def tissue_mask(
         )
         sums, count = [total[nearest] for total in sums], count[nearest]
         footprint = footprint[nearest]
-    stains = ((total / np.maximum(count, 1)).astype(np.float32) for total in sums)
+    # each goes when it was looked at: they are large
+    stains = ((sums.pop(0) / np.maximum(count, 1)).astype(np.float32) for _ in slide.channels)
     seen = whole.mask
     mask = _from_stains(stains, seen, footprint if cells is not None else None, params)
     share = float(mask.sum() / max(seen.sum(), 1))
@@ -167,9 +170,24 @@ class _Sums:
     """What one block adds to the working grid: where, pixels, light of each channel, cells."""
 
     at: tuple[slice, slice]
-    count: npt.NDArray[np.float64]
-    sums: list[npt.NDArray[np.float64]]
+    count: npt.NDArray[np.float32]
+    sums: list[npt.NDArray[np.floating[Any]]]
     footprint: npt.NDArray[np.bool_]
+
+
+def _exact_type(dtype: np.dtype[Any], pixels: float) -> type[np.floating[Any]]:
+    """Return the smallest type in which sums over a grid cell do not depend on their order.
+
+    Parameters
+    ----------
+    dtype
+        Type of a pixel.
+    pixels
+        Edge of a grid cell in pixels.
+    """
+    whole = dtype.kind in "ui" and dtype.itemsize <= 2
+    largest = np.iinfo(dtype).max * (np.ceil(pixels) + 1) ** 2 if whole else np.inf
+    return np.float32 if largest < 2**24 else np.float64
 
 
 def _block_sums(
@@ -178,6 +196,7 @@ def _block_sums(
     pixel_size_um: float,
     grid_um: float,
     shape: tuple[int, int],
+    exact: type[np.floating[Any]],
     block: Block,
 ) -> _Sums:
     y = _cells_of(block.y0, block.y1, pixel_size_um, grid_um, shape[0])
@@ -185,12 +204,12 @@ def _block_sums(
     sums = []
     for plane in slide.read(block):
         finite = plane if plane.dtype.kind in "ui" else np.nan_to_num(plane)
-        sums.append(_sum(finite.astype(np.float64), y, x))
+        sums.append(_sum(finite.astype(exact), y, x))
     seen = np.ones(block.shape) if slide.imaged is None else slide.imaged.mask(block)
-    count = _sum(seen.astype(np.float64), y, x)
+    count = _sum(seen.astype(np.float32), y, x)
     footprint = np.zeros(count.shape, bool)
     if cells is not None:
-        footprint = _sum((np.asarray(cells[block.slices]) != 0).astype(np.float64), y, x) > 0
+        footprint = _sum((np.asarray(cells[block.slices]) != 0).astype(np.float32), y, x) > 0
     return _Sums((slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)), count, sums, footprint)
 
 
@@ -210,13 +229,13 @@ def _pixels_at(
 
 
 def _sum(
-    plane: npt.NDArray[np.float64], y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float64]:
+    plane: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]
+) -> npt.NDArray[np.floating[Any]]:
     """Add up pixels by grid cell; a grid cell without pixels gets 0."""
     rows = np.r_[0, np.nonzero(np.diff(y))[0] + 1]
     columns = np.r_[0, np.nonzero(np.diff(x))[0] + 1]
     reduced = np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
-    total = np.zeros((y[-1] - y[0] + 1, x[-1] - x[0] + 1))
+    total = np.zeros((y[-1] - y[0] + 1, x[-1] - x[0] + 1), plane.dtype)
     total[np.ix_(y[rows] - y[0], x[columns] - x[0])] = reduced
     return total
 
@@ -234,14 +253,14 @@ def _from_stains(
     texture: Any = 0.0
     weight: Any = None
     if not seen.all():
-        weight = ndi.gaussian_filter(seen.astype(np.float32), sigma, mode="nearest")
+        weight = smoothed(seen.astype(np.float32), sigma)
         weight = np.maximum(weight, 1e-6)
     for stain in stains:
         if weight is None:
-            even = ndi.gaussian_filter(stain, sigma, mode="nearest")
+            even = smoothed(stain, sigma)
         else:  # the mean of what was imaged nearby
             stain = np.where(seen, stain, np.float32(0))
-            even = ndi.gaussian_filter(stain, sigma, mode="nearest") / weight
+            even = smoothed(stain, sigma) / weight
         low, high = np.percentile(even[seen], (1, 99))
         rough = np.abs(stain - even)
         # A stain that is mere noise has no contrast between places, only between neighbours.
@@ -285,8 +304,8 @@ def _glass(
     tissue = seen & (smooth > level + max(6 * spread, 0.05 * float(brightest - level)))
     # The edge lies half way between glass and the tissue beside it, be that tumour or stroma.
     sigma = 2 * params.smooth_um / params.grid_um / 2.355
-    weight = ndi.gaussian_filter(tissue.astype(np.float32), sigma, mode="nearest")
-    beside = ndi.gaussian_filter(np.where(tissue, smooth - level, 0), sigma, mode="nearest")
+    weight = smoothed(tissue.astype(np.float32), sigma)
+    beside = smoothed(np.where(tissue, smooth - level, 0), sigma)
     glass = seen & (~tissue | (smooth - level < 0.5 * beside / np.maximum(weight, 1e-6)))
     # The depth of glass is judged: near its edge lies the blur of the tissue, and a gap may hide
     # tissue.

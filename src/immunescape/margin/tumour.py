@@ -9,6 +9,7 @@ import shapely
 
 from immunescape.margin.grid import GridMask
 from immunescape.margin.shapes import NO_TUMOUR, analysed_tissue, polygons_of
+from immunescape.margin.smoothing import smoothed
 from immunescape.params import Between, Params
 from immunescape.regions import Regions
 
@@ -259,9 +260,7 @@ def _coarsen(points: npt.NDArray[np.float64], tissue: GridMask, factor: int) -> 
 
 
 def _smooth(values: Map, sigma: float) -> Map:
-    from scipy import ndimage as ndi
-
-    return np.asarray(ndi.gaussian_filter(values, sigma, mode="constant", truncate=4.0))
+    return smoothed(values, sigma, mode="constant")
 
 
 def _ratio(above: Map, below: Map) -> Map:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from immunescape import __version__
+from immunescape.memory import return_freed
 
 if TYPE_CHECKING:
     from immunescape.phenotype import Gate
@@ -88,6 +89,7 @@ class Recorder:
         wall_s = time.perf_counter() - begun
         peak = max(peak, process.memory_info().rss)
         self.records.append(StepRecord(name, round(wall_s, 3), round(peak / 2**20, 1)))
+        return_freed()
 
     def reuse(self, name: str) -> None:
         """Record that a step's earlier output was used again, unless this run made it."""

@@ -214,20 +214,16 @@ def _fill(
     find = partial(
         _find, flows, params, params.min_area_um2 / pixel_um**2, 0 if alone else 1
     )  # fmt: skip
-    labels = FilePlane(folder / "labels", grid.shape, np.int32)
+    labels = FilePlane(folder / "labels", grid.shape, "int32")
     labels.clear()
-    try:
-        stitched = stitch(
-            find, labels, params.tile_px, model.halo_px,
-            lambda done: progress("nuclei", done, tiles), mapper,
-        )  # fmt: skip
-        labels.flush()
-        blocks = list(iter_blocks(grid.slide_shape, _WRITE_PX))
-        write = partial(_write, labels, reading_order(stitched.middles), grid, out)
-        for done, _ in enumerate(mapper("write nuclei", write, blocks), start=1):
-            progress("write nuclei", done, len(blocks))
-    finally:
-        labels.close()
+    stitched = stitch(
+        find, labels, params.tile_px, model.halo_px,
+        lambda done: progress("nuclei", done, tiles), mapper,
+    )  # fmt: skip
+    blocks = list(iter_blocks(grid.slide_shape, _WRITE_PX))
+    write = partial(_write, labels, reading_order(stitched.middles), grid, out)
+    for done, _ in enumerate(mapper("write nuclei", write, blocks), start=1):
+        progress("write nuclei", done, len(blocks))
     return stitched
 
 

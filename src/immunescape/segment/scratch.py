@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +30,12 @@ def scratch_folder(folder: Path | None = None) -> Iterator[Path]:
         yield Path(made)
 
 
+@dataclass(frozen=True)
 class FilePlane:
-    """A ``(y, x)`` array in one file, of zeros when it is made.
+    """A ``(y, x)`` array in one file, which is mapped only while a part of it is read or written.
 
-    What was never written takes no room on most file systems; the system keeps in memory what it
-    has room for.
+    So it never counts as memory of the process. What was never written takes no room on most file
+    systems.
 
     Parameters
     ----------
@@ -44,36 +45,24 @@ class FilePlane:
         As of a numpy array.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
-        self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
-        self._mapped: np.memmap[Any, Any] | None = None
+    path: Path
+    shape: tuple[int, int]
+    dtype: str
 
     def clear(self) -> None:
         """Make it anew, of zeros."""
-        self._mapped = np.memmap(self.path, self.dtype, "w+", shape=self.shape)
-
-    def flush(self) -> None:
-        """Let other processes see what was written."""
-        if self._mapped is not None:
-            self._mapped.flush()
-
-    def close(self) -> None:
-        """Hold the file no more; it may be removed then."""
-        self._mapped = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_mapped": None}
-
-    def _open(self) -> "np.memmap[Any, Any]":
-        if self._mapped is None:
-            self._mapped = np.memmap(self.path, self.dtype, "r+", shape=self.shape)
-        return self._mapped
+        self._mapped("w+")
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        return np.asarray(self._open()[key])
+        return np.array(self._mapped("r")[key])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._open()[key] = value
+        mapped = self._mapped("r+")
+        mapped[key] = value
+        mapped.flush()
+
+    def _mapped(self, mode: Literal["r", "r+", "w+"]) -> "np.memmap[Any, Any]":
+        return np.memmap(self.path, self.dtype, mode, shape=self.shape)
 
 
 @dataclass(frozen=True)

@@ -276,10 +276,13 @@ def _tissue(session: "Session") -> Any:
     """Return how to get the tissue: what was measured, else the frame on a grid that is light."""
     if session.finished is not None:
         return session.finished.measured.counted_tissue
-    assert session.slide is not None
-    height, width = (n * session.slide.pixel_size_um for n in session.slide.shape)
+    slide = session.slide
+    assert slide is not None
+    height, width = (n * slide.pixel_size_um for n in slide.shape)
     grid_um = max(2.0, float(np.sqrt(height * width / _UNKNOWN_CELLS)))
-    return lambda: GridMask.whole((width, height), grid_um)
+    return lambda: GridMask.whole((width, height), grid_um).of_imaged(
+        slide.imaged, slide.pixel_size_um
+    )
 
 
 def _ground(tissue: Any, *rest: Any) -> MarginGround:

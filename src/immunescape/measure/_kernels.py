@@ -1,11 +1,17 @@
 """Compiled loops over the pixels of one block; every function frees the interpreter lock."""
 
+from typing import Any
+
 import numba
 import numpy as np
+import numpy.typing as npt
 
 __all__ = ["find_runs", "moments", "slots", "sum_slots"]
 
 _CLASSES = 4  # disjoint parts of a cell: bit 0 is the nucleus, bit 1 the rim
+
+_SHORT_BYTES = 2
+"""Of numbers this short a block of any size has a sum that a float holds exactly."""
 
 _jit = numba.njit(cache=True, nogil=True)
 
@@ -124,54 +130,91 @@ def slots(labels, nuclei, runs, n_found, top, left, height, width, reach):  # ty
         ``(height, width)`` int32: 4 times the position, plus 1 in the nucleus, plus 2 in the
         rim; ``4 * n_found`` in the background.
     """
-    rows, columns = labels.shape
+    rows = len(labels)
     k = len(reach) // 2
-    far = 0
-    for value in reach:
-        far = max(far, value)
-    # How many equal pixels stand on the nearer side of a pixel in its row, up to ``far``. The
-    # cut of the block is farther than the rim looks, and the image frame is no border.
-    clear = np.empty((rows, columns), np.int16)
-    for y in range(rows):
-        count = far
-        for x in range(columns):
-            if x > 0 and labels[y, x] != labels[y, x - 1]:
-                count = 0
-            clear[y, x] = count
-            count = min(count + 1, far)
-        count = far
-        for x in range(columns - 1, -1, -1):
-            if x < columns - 1 and labels[y, x] != labels[y, x + 1]:
-                count = 0
-            clear[y, x] = min(clear[y, x], count)
-            count = min(count + 1, far)
+    clear = _clearance(labels, max(reach))
     slot = np.full((height, width), _CLASSES * n_found, np.int32)
     has_nuclei = nuclei.size > 0
-    for r in range(len(runs)):
-        y = runs[r, 0]
-        base = _CLASSES * runs[r, 3]
-        label = labels[top + y, left + runs[r, 1]]
-        first = max(-k, -(top + y))
-        last = min(k, rows - 1 - top - y)
-        for x in range(runs[r, 1], runs[r, 2]):
-            rim = False
-            for dy in range(first, last + 1):
-                if (
-                    labels[top + y + dy, left + x] != label
-                    or clear[top + y + dy, left + x] < reach[dy + k]
-                ):
-                    rim = True
-                    break
-            part = base + (2 if rim else 0)
-            if has_nuclei and nuclei[y, x] == label:
-                part += 1
-            slot[y, x] = part
+    rim = np.zeros(width, np.uint8)
+    columns = slice(left, left + width)
+    r = 0
+    for y in range(height):
+        own = labels[top + y, columns]
+        rim[:] = 0
+        # The cut of the block is farther than the rim looks, and the image frame is no border.
+        for dy in range(max(-k, -(top + y)), min(k, rows - 1 - top - y) + 1):
+            at = top + y + dy
+            _mark(own, labels[at, columns], clear[at, columns], reach[dy + k], rim)
+        while r < len(runs) and runs[r, 0] == y:
+            base = _CLASSES * runs[r, 3]
+            label = own[runs[r, 1]]
+            for x in range(runs[r, 1], runs[r, 2]):
+                part = base + 2 * rim[x]
+                if has_nuclei and nuclei[y, x] == label:
+                    part += 1
+                slot[y, x] = part
+            r += 1
     return slot
 
 
+# Loops over whole rows without a branch: the compiler does several pixels at once.
+
+
 @_jit
-def sum_slots(slot, values, n_slots):  # type: ignore[no-untyped-def]
+def _clearance(labels, far):  # type: ignore[no-untyped-def]
+    """Count how many equal pixels stand on the nearer side of a pixel in its row, up to ``far``."""
+    clear = np.full(labels.shape, far, np.int16)
+    width = labels.shape[1]
+    for y in range(len(labels)):
+        for d in range(min(far, width - 1), 0, -1):  # the nearest other label has the last word
+            here, there = labels[y, : width - d], labels[y, d:]
+            before, after = clear[y, : width - d], clear[y, d:]
+            less = np.int16(d - 1)
+            for x in range(width - d):
+                before[x] = less if here[x] != there[x] else before[x]
+            for x in range(width - d):
+                after[x] = less if here[x] != there[x] else after[x]
+    return clear
+
+
+@_jit
+def _mark(own, other, clear, reach, rim):  # type: ignore[no-untyped-def]
+    """Mark pixels with another label within reach in another row, or in their own."""
+    for x in range(len(rim)):
+        rim[x] |= (own[x] != other[x]) | (clear[x] < reach)
+
+
+def sum_slots(
+    slot: npt.NDArray[np.int32], values: npt.NDArray[Any], n_slots: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Add up the values in each slot, leaving NaN out; return the sums and how many were left."""
+    if values.dtype.kind in "iu" and values.dtype.itemsize <= _SHORT_BYTES:
+        return _sum_whole(slot, values, n_slots), np.zeros(n_slots, np.int64)
+    sums, left_out = _sum_numbers(slot, values, n_slots)
+    return sums, left_out
+
+
+@_jit
+def _sum_whole(slot, values, n_slots):  # type: ignore[no-untyped-def]
+    """Add up whole numbers, of which no sum of a block is too large for a float.
+
+    Four rows by turns: a sum need not wait for the one before it to be stored.
+    """
+    sums = np.zeros(n_slots + 1, np.int64)
+    height, width = slot.shape
+    quarter = height // 4
+    for y in range(quarter):
+        for x in range(width):
+            for row in (y, y + quarter, y + 2 * quarter, y + 3 * quarter):
+                sums[slot[row, x]] += np.int64(values[row, x])
+    for y in range(4 * quarter, height):
+        for x in range(width):
+            sums[slot[y, x]] += np.int64(values[y, x])
+    return sums[:n_slots].astype(np.float64)
+
+
+@_jit
+def _sum_numbers(slot, values, n_slots):  # type: ignore[no-untyped-def]
     sums = np.zeros(n_slots + 1, np.float64)
     left_out = np.zeros(n_slots + 1, np.int64)
     height, width = slot.shape

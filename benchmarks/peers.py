@@ -18,8 +18,20 @@ from segment_machine import peak_gib, processor
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = "#0b6e4f"
-"""Colour of our own line in every plot; the others' follow."""
-OTHERS = ("#d55e00", "#0072b2", "#cc79a7", "#8c6d00", "#56b4e9", "#555555", "#e69f00")
+"""Colour of our own in every plot."""
+COLOURS = {
+    "numpy": "#d55e00",
+    "scikit-image": "#0072b2",
+    "steinbock": "#cc79a7",
+    "squidpy": "#56b4e9",
+    "scikit-learn": "#8c6d00",
+    "scipy": "#e69f00",
+    "expand_labels": "#003f66",
+    "BallTree": "#555555",
+    "nyxus": "#8c6d00",
+}
+"""Colour of each tool's line; the last part of a name that stands here decides."""
+GREY = "#5f6b7a"
 _RUNS = 3
 _LONG_S = 20.0
 
@@ -34,6 +46,8 @@ class Result:
         Median wall time of a run, once everything is loaded and compiled.
     runs
         Number of runs; slow ones run once.
+    first
+        Wall time of the first call, on a small input: what loading and compiling takes.
     peak_gib, start_gib
         Most memory that was resident in the process, and what was so before the first run:
         libraries and inputs held in memory.
@@ -43,6 +57,7 @@ class Result:
 
     seconds: float = np.nan
     runs: int = 0
+    first: float = np.nan
     peak_gib: float = np.nan
     start_gib: float = np.nan
     problem: str = ""
@@ -73,7 +88,9 @@ def report(prepare: Callable[[], Any], method: Callable[[], Any]) -> Any:
     ``prepare`` runs the method on something small: what is loaded or compiled at first use is not
     timed. Runs that take less than 20 s are repeated three times.
     """
+    start = time.perf_counter()
     prepare()
+    first = time.perf_counter() - start
     start_gib = peak_gib()
     times: list[float] = []
     result: Any = None
@@ -82,7 +99,7 @@ def report(prepare: Callable[[], Any], method: Callable[[], Any]) -> Any:
         start = time.perf_counter()
         result = method()
         times.append(time.perf_counter() - start)
-    told = Result(float(np.median(times)), len(times), peak_gib(), start_gib)
+    told = Result(float(np.median(times)), len(times), first, peak_gib(), start_gib)
     print(json.dumps(told.__dict__))
     return result
 
@@ -151,6 +168,28 @@ def judge(bounds: Iterable[tuple[str, float, float, bool]], options: argparse.Na
         word = "at least" if more else "at most"
         print(f"{'holds ' if holds else 'MISSED'} {what}: {value:.3g}, asked {word} {bound:g}")
     return int(missed > 0 and not options.quick)
+
+
+def colour_of(name: str) -> str:
+    """Return the colour of a method by its name."""
+    found = [colour for tool, colour in COLOURS.items() if tool in name]
+    return OURS if name.startswith("immunescape") else found[-1] if found else GREY
+
+
+def dots(axes: Any, rows: Sequence[tuple[str, float, str, str]]) -> None:
+    """Draw values one below the other on a logarithmic scale: name, value, text and colour."""
+    values = [value for _, value, _, _ in rows]
+    left = min(values) / 1.6
+    for at, (_, value, text, colour) in enumerate(reversed(rows)):
+        axes.plot([left, value], [at, at], "-", color=colour, linewidth=1, alpha=0.35)
+        axes.plot(value, at, "o", color=colour, markersize=8)
+        axes.annotate(
+            text, (value, at), (9, 0), textcoords="offset points", va="center", fontsize=8.5
+        )
+    axes.set_yticks(range(len(rows)), [name for name, _, _, _ in reversed(rows)], fontsize=8.5)
+    axes.set(xscale="log", xlim=(left, max(values) * (max(values) / left) ** 0.5))
+    bare(axes)
+    axes.grid(visible=False, axis="y")
 
 
 def bare(axes: Any) -> None:

@@ -32,10 +32,12 @@ from immunescape.measure import measure_cells
 from immunescape.panel import COMPARTMENTS, Panel, Stain
 from immunescape.slide import Slide
 from peers import (
-    OTHERS,
+    GREY,
     OURS,
     Result,
     bare,
+    colour_of,
+    dots,
     duration,
     judge,
     machine,
@@ -297,7 +299,7 @@ def beside_each_other(edge: int, names: list[str]) -> dict[str, Result]:
     for name in names:
         result = results[name]
         if not result:
-            rows.append((METHODS[name][0], result.problem, "", "", ""))
+            rows.append((METHODS[name][0], result.problem, "", "", "", ""))
             continue
         own = name.startswith("ours")
         differs = {} if own else differences(tables["ours"], tables[name])
@@ -312,12 +314,13 @@ def beside_each_other(edge: int, names: list[str]) -> dict[str, Result]:
                 METHODS[name][0],
                 f"{duration(result.seconds)} ({result.runs})",
                 f"{result.seconds / results['ours'].seconds:.1f}",
+                duration(result.first),
                 f"{result.peak_gib:.2f} ({result.start_gib:.2f})",
                 agrees,
             )
         )
     header = (
-        "method", "time (runs)", "times ours", "peak GiB (before it began)",
+        "method", "time (runs)", "times ours", "loading", "peak GiB (before it began)",
         "largest relative differences from ours",
     )  # fmt: skip
     print(table(header, rows))
@@ -352,35 +355,33 @@ def draw(results: dict[str, Result], grown: dict[str, dict], edge: int) -> objec
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
-    dots, lines = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    shown = [(n, r) for n, r in results.items() if r]
-    shown.sort(key=lambda item: item[1].seconds, reverse=True)
+    rows, lines = figure.subplots(1, 2, width_ratios=(1.25, 1))
     base = results["ours"].seconds
-    for at, (name, result) in enumerate(shown):
-        seconds, ours = result.seconds, name.startswith("ours")
-        colour = OURS if ours else "#5f6b7a"
-        dots.plot([base, seconds], [at, at], "-", color=colour, linewidth=1, alpha=0.5)
-        dots.plot(seconds, at, "o", color=colour, markersize=8)
-        ratio = "" if name == "ours" else f", {seconds / base:.1f} times"
-        dots.text(seconds * 1.25, at, duration(seconds) + ratio, va="center", fontsize=8.5)
-    labels = [METHODS[n][0].replace(", and two", ",\nand two") for n, _ in shown]
-    dots.set_yticks(range(len(shown)), labels, fontsize=8.5)
-    dots.set_xscale("log")
-    dots.set_xlim(base / 2, max(r.seconds for _, r in shown) * 9)
-    dots.set_xlabel("seconds, logarithmic")
-    dots.set_title(
+    dots(
+        rows,
+        [
+            (
+                METHODS[name][0].replace(", and two", ",\nand two"),
+                result.seconds,
+                f"{duration(result.seconds)}"
+                + ("" if name == "ours" else f", {result.seconds / base:.1f} times"),
+                OURS if name.startswith("ours") else GREY,
+            )
+            for name, result in sorted(results.items(), key=lambda item: item[1].seconds)
+            if result
+        ],
+    )
+    rows.set_xlabel("seconds, logarithmic")
+    rows.set_title(
         f"{edge} x {edge} pixels, {CHANNELS} channels:\n"
         f"shapes and {CHANNELS * len(COMPARTMENTS)} means a cell",
         fontsize=10, loc="left",
     )  # fmt: skip
-    bare(dots)
-    dots.grid(visible=False, axis="y")
-    others = iter(OTHERS)
     for name, by in grown.items():
-        colour = OURS if name == "ours" else next(others)
+        label = METHODS[name][0].removeprefix("means alone: ")
         x, y = list(by), [r.seconds for r in by.values()]
-        lines.plot(x, y, "o-", color=colour, linewidth=2 if name == "ours" else 1.3, markersize=4,
-                   label=METHODS[name][0].removeprefix("means alone: "))  # fmt: skip
+        lines.plot(x, y, "o-", color=colour_of(label), linewidth=2 if name == "ours" else 1.3,
+                   markersize=4, label=label)  # fmt: skip
     lines.set(xscale="log", yscale="log", xlabel="Mpx", ylabel="seconds")
     ticks = [
         edge**2 / 1e6 for edge in EDGES if edge**2 / 1e6 <= max(max(b) for b in grown.values() if b)

@@ -18,7 +18,7 @@ Ends with 1 if 5 times cellpose's ``eval`` or 100 times Cellpose-SAM are missed.
 import sys
 
 from immunescape.segment import SegmentParams, load_model
-from peers import OURS, bare, judge, machine, parser, save_plot, table, versions
+from peers import GREY, OURS, dots, judge, machine, parser, save_plot, table, versions
 from segment_field import simulate_mosaic
 from segment_speed import (
     LEAST_EVAL,
@@ -33,24 +33,20 @@ from segment_speed import (
 
 
 def draw(speeds: list[tuple[str, float]]) -> object:
-    """Draw Mpx/s as bars."""
+    """Draw Mpx/s."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.5, 2.9), layout="constrained")
     axes = figure.subplots()
-    for at, (name, speed) in enumerate(reversed(speeds)):
-        axes.barh(at, speed, color=OURS if name.startswith("compact") else "#9aa5b1", height=0.62)
+    rows = []
+    for name, speed in speeds:
         hours = 400 / speed / 3600
         slide = f"{hours * 60:.0f} min" if hours < 1 else f"{hours:.1f} h"
-        axes.text(
-            speed * 1.1, at, f"{speed:.2g} Mpx/s: {slide} for 400 Mpx", va="center", fontsize=8.5
-        )
-    axes.set_yticks(range(len(speeds)), [name for name, _ in reversed(speeds)], fontsize=8.5)
-    axes.set(xscale="log", xlabel="Mpx/s, logarithmic")
-    axes.set_xlim(right=max(speed for _, speed in speeds) * 12)
+        colour = OURS if name.startswith("compact") else GREY
+        rows.append((name, speed, f"{speed:.2g} Mpx/s: {slide} for 400 Mpx", colour))
+    dots(axes, rows)
+    axes.set_xlabel("Mpx/s, logarithmic")
     axes.set_title("Finding nuclei", fontsize=10, loc="left")
-    bare(axes)
-    axes.grid(visible=False, axis="y")
     return figure
 
 

@@ -39,10 +39,9 @@ from immunescape.blocks import iter_blocks
 from immunescape.io.label_store import LabelStore
 from immunescape.spatial import ContactParams, count_within, find_contacts, pairs_within
 from peers import (
-    OTHERS,
-    OURS,
     Result,
     bare,
+    colour_of,
     duration,
     judge,
     machine,
@@ -240,6 +239,8 @@ class Method:
         Why no more.
     same
         Whether it answers the same question as the first of its table.
+    tool
+        Whether somebody offers it for this, rather than the least that could be done.
     """
 
     name: str
@@ -247,6 +248,7 @@ class Method:
     most: int = SIZES[-1]
     why: str = ""
     same: bool = True
+    tool: bool = True
 
 
 LOOP = "reads the whole image once a cell; 16 bit labels"
@@ -255,11 +257,11 @@ CONTACTS = {
     "ours_default": Method(
         "immunescape, its defaults (1 µm of edge, 1 µm of gap)", touching_ours_default, same=False
     ),
-    "numpy": Method("numpy, whole image in memory", touching_numpy),
-    "rag": Method("skimage.graph.RAG", touching_rag, 100_000, "minutes"),
+    "numpy": Method("numpy, whole image in memory", touching_numpy, tool=False),
+    "rag": Method("scikit-image graph.RAG", touching_rag, 100_000, "minutes"),
     "steinbock": Method("steinbock, border distance", touching_steinbock, 10_000, LOOP),
     "expand": Method(
-        "skimage expand_labels, then numpy", touching_expanded, 100_000,
+        "scikit-image expand_labels, then by numpy", touching_expanded, 100_000,
         "36 bytes a pixel: 14 GB", same=False,
     ),
     "delaunay": Method(
@@ -270,7 +272,7 @@ CONTACTS = {
 NEIGHBOURS = {
     "ours": Method("immunescape, all pairs in order", near_ours),
     "ours_counted": Method("immunescape, counts alone", near_ours_counted, same=False),
-    "kdtree": Method("scipy cKDTree, pairs once, no order", near_kdtree),
+    "kdtree": Method("scipy cKDTree, pairs once, no order", near_kdtree, tool=False),
     "squidpy": Method("squidpy", near_squidpy),
     "sklearn": Method("scikit-learn radius_neighbors_graph", near_sklearn),
     "balltree": Method("scikit-learn BallTree", near_balltree),
@@ -343,12 +345,12 @@ def compare(kind: str, sizes: tuple[int, ...]) -> dict[str, dict[int, Result]]:
             reference, rows = np.zeros((0, 2)), []
             for name, method in methods.items():
                 if size > method.most:
-                    rows.append((method.name, f"not asked: {method.why}", "", "", "", ""))
+                    rows.append((method.name, f"not asked: {method.why}", "", "", "", "", ""))
                     continue
                 result = run_alone(__file__, (kind, name, folder), LIMIT_S)
                 found[name][size] = result
                 if not result:
-                    rows.append((method.name, result.problem, "", "", "", ""))
+                    rows.append((method.name, result.problem, "", "", "", "", ""))
                     continue
                 pairs = np.load(folder / f"{name}.npy")
                 reference = pairs if name == "ours" else reference
@@ -358,14 +360,15 @@ def compare(kind: str, sizes: tuple[int, ...]) -> dict[str, dict[int, Result]]:
                         method.name,
                         f"{duration(result.seconds)} ({result.runs})",
                         f"{result.seconds / ours.seconds:.2g}",
+                        duration(result.first),
                         f"{result.peak_gib:.2f} ({result.start_gib:.2f})",
                         f"{len(pairs)}" if name != "ours_counted" else "",
                         "" if name == "ours" else agreement(name, pairs, reference),
                     )
                 )
         print(f"\n{kind}, {cells} cells\n")
-        header = ("method", "time (runs)", "times ours", "peak GiB (before it began)", "pairs",
-                  "beside ours")  # fmt: skip
+        header = ("method", "time (runs)", "times ours", "loading", "peak GiB (before it began)",
+                  "pairs", "beside ours")  # fmt: skip
         print(table(header, rows))
     return found
 
@@ -377,16 +380,14 @@ def draw(all_found: dict[str, dict[str, dict[int, Result]]]) -> object:
     figure = Figure(figsize=(12, 7.4), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True)
     for row, (kind, found) in zip(grid, all_found.items(), strict=True):
-        others = iter(OTHERS)
         for name, by in found.items():
             if name == "ours_default":
                 continue
             sizes = [s for s, r in by.items() if r]
             ours = name.startswith("ours")
-            colour = OURS if ours else next(others)
-            style = {"linewidth": 2.2 if ours else 1.3, "markersize": 4, "color": colour}
-            style["linestyle"] = "--" if name == "ours_counted" else "-"
             label = KINDS[kind][name].name
+            style = {"linewidth": 2.2 if ours else 1.3, "markersize": 4, "color": colour_of(label)}
+            style["linestyle"] = "--" if name == "ours_counted" else "-"
             row[0].plot(sizes, [by[s].seconds for s in sizes], marker="o", label=label, **style)
             row[1].plot(sizes, [by[s].peak_gib for s in sizes], marker="o", **style)
         what = "Contacts of a label image" if kind == "contacts" else "All neighbours within 30 µm"
@@ -404,14 +405,18 @@ def draw(all_found: dict[str, dict[str, dict[int, Result]]]) -> object:
     return figure
 
 
-def fastest_peer(found: dict[str, dict[int, Result]], size: int, methods: dict[str, Method]) -> str:
-    """Name the fastest method of others that gives the same answer at a size."""
+def fastest(found: dict[str, dict[int, Result]], size: int, kind: str, tool: bool) -> str:
+    """Say which of the others that give the same answer is fastest at a size, and its ratio."""
     asked = {
-        n: by[size].seconds
-        for n, by in found.items()
-        if not n.startswith("ours") and methods[n].same and size in by and by[size]
+        name: by[size].seconds
+        for name, by in found.items()
+        if (method := KINDS[kind][name]).same and method.tool == tool and "ours" not in name
+        if by.get(size)
     }
-    return min(asked, key=lambda name: asked[name])
+    if not asked:
+        return "none asked"
+    name = min(asked, key=lambda name: asked[name])
+    return f"{KINDS[kind][name].name}: {asked[name] / found['ours'][size].seconds:.2g}"
 
 
 def main() -> int:
@@ -426,14 +431,13 @@ def main() -> int:
     print(versions("immunescape", "squidpy", "scikit-learn", "scikit-image", "steinbock", "scipy",
                    "numpy", "zarr"))  # fmt: skip
     found = {kind: compare(kind, sizes) for kind in KINDS}
-    print("\nfastest of the others with the same answer, times ours\n")
-    rows = []
-    for kind, by in found.items():
-        for size in sizes:
-            name = fastest_peer(by, size, KINDS[kind])
-            ratio = by[name][size].seconds / by["ours"][size].seconds
-            rows.append((kind, size, KINDS[kind][name].name, f"{ratio:.2g}"))
-    print(table(("what", "cells", "fastest", "times ours"), rows))
+    print("\nthe fastest others with the same answer, and their time by ours\n")
+    rows = [
+        (kind, size, fastest(by, size, kind, tool=True), fastest(by, size, kind, tool=False))
+        for kind, by in found.items()
+        for size in sizes
+    ]
+    print(table(("what", "cells", "tool", "the least that could be done"), rows))
     save_plot(draw(found), "space", options)
     last = sizes[-1]
     contacts, near = (found[kind]["ours"][last] for kind in KINDS)

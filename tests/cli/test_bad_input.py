@@ -479,17 +479,20 @@ def test_other_commands_refuse_in_one_line(command, tmp_path, capsys, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_interrupting_leaves_nothing(tmp_path, monkeypatch, capsys):
+def test_interrupting_leaves_only_tiles_to_go_on_from(tmp_path, monkeypatch, capsys):
     import immunescape.pipeline.making as module
 
     def interrupt(*_args, **_keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "measure_labelled", interrupt)
-    words = labelled(tmp_path)
-    assert main(["run", *words, "-o", str(tmp_path / "deep" / "out")]) == 130
-    assert not (tmp_path / "deep").exists()
+    words = [*labelled(tmp_path), "-o", str(tmp_path / "deep" / "out")]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "measure_labelled", interrupt)
+        assert main(["run", *words]) == 130
+    assert [p.name for p in (tmp_path / "deep" / "out").iterdir()] == [".slide.tiles"]
     assert capsys.readouterr().err.count("\n") == 1
+    assert main(["run", *words]) == 0
+    assert [p.name for p in (tmp_path / "deep" / "out").iterdir()] == ["slide"]
 
 
 def test_a_failure_of_the_system_is_one_line_without_a_folder(tmp_path, monkeypatch, capsys):

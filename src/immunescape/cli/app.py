@@ -140,7 +140,10 @@ def execute(words: list[str]) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        print("immunescape: interrupted; nothing half-written was left behind", file=sys.stderr)
+        print(
+            "immunescape: interrupted; nothing half-written was left behind, and the same command "
+            "goes on from the tiles that are done", file=sys.stderr,
+        )  # fmt: skip
         return 130
     except Exception as error:
         if debug:

@@ -121,6 +121,11 @@ def duration(seconds: float) -> str:
     )
 
 
+def times(ratio: float) -> str:
+    """Write a ratio with two digits, or all before the point."""
+    return f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
+
+
 def machine() -> str:
     """Say on what the figures were measured, and what else ran."""
     load = f"; load {os.getloadavg()[0]:.1f} as it began" if hasattr(os, "getloadavg") else ""

@@ -46,6 +46,7 @@ from peers import (
     run_alone,
     save_plot,
     table,
+    times,
     versions,
 )
 from tissue import Tissue
@@ -313,7 +314,7 @@ def beside_each_other(edge: int, names: list[str]) -> dict[str, Result]:
             (
                 METHODS[name][0],
                 f"{duration(result.seconds)} ({result.runs})",
-                f"{result.seconds / results['ours'].seconds:.1f}",
+                times(result.seconds / results["ours"].seconds),
                 duration(result.first),
                 f"{result.peak_gib:.2f} ({result.start_gib:.2f})",
                 agrees,
@@ -364,7 +365,7 @@ def draw(results: dict[str, Result], grown: dict[str, dict], edge: int) -> objec
                 METHODS[name][0].replace(", and two", ",\nand two"),
                 result.seconds,
                 f"{duration(result.seconds)}"
-                + ("" if name == "ours" else f", {result.seconds / base:.1f} times"),
+                + ("" if name == "ours" else f", {times(result.seconds / base)} times"),
                 OURS if name.startswith("ours") else GREY,
             )
             for name, result in sorted(results.items(), key=lambda item: item[1].seconds)

@@ -50,6 +50,7 @@ from peers import (
     run_alone,
     save_plot,
     table,
+    times,
     versions,
 )
 from tissue import Tissue
@@ -359,7 +360,7 @@ def compare(kind: str, sizes: tuple[int, ...]) -> dict[str, dict[int, Result]]:
                     (
                         method.name,
                         f"{duration(result.seconds)} ({result.runs})",
-                        f"{result.seconds / ours.seconds:.2g}",
+                        times(result.seconds / ours.seconds),
                         duration(result.first),
                         f"{result.peak_gib:.2f} ({result.start_gib:.2f})",
                         f"{len(pairs)}" if name != "ours_counted" else "",
@@ -416,7 +417,7 @@ def fastest(found: dict[str, dict[int, Result]], size: int, kind: str, tool: boo
     if not asked:
         return "none asked"
     name = min(asked, key=lambda name: asked[name])
-    return f"{KINDS[kind][name].name}: {asked[name] / found['ours'][size].seconds:.2g}"
+    return f"{KINDS[kind][name].name}: {times(asked[name] / found['ours'][size].seconds)}"
 
 
 def main() -> int:

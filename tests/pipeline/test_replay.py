@@ -114,14 +114,25 @@ def test_jobs_share_the_workers():
 
 
 def test_a_larger_slide_has_more_of_the_same_tasks():
-    small = job(
+    recorded = job(
         (*tasks(1, 2, megabytes=3, client_s=0.1), *tasks(2, 2)), tasks(5, 1, 7), before_s=2,
         after_s=4,
     )  # fmt: skip
-    large = enlarged(small, 2.5)
-    assert [len(step.tasks) for step in large.steps] == [10, 1]
+    large = enlarged(recorded, 2.5)
+    assert [len(step.tasks) for step in large.steps] == [10, 2]
     assert large.steps[0].tasks[4:6] == tasks(1, 2, megabytes=3, client_s=0.1)
-    assert large.steps[1].tasks == (Task(((12.5, 17.5),)),)
+    assert large.steps[1].tasks[0].seconds == pytest.approx(12.5 / 2)
     assert large.task_s == pytest.approx(6 * 1 + 4 * 2 + 12.5)
     assert large.megabytes == pytest.approx(6 * 3 + 17.5)
     assert large.client_s == pytest.approx(6 * 0.1 + 2 * 5 + 10)
+
+
+def test_what_does_not_grow_with_a_slide_is_told_by_a_smaller_one():
+    # alone before a step: 3 s and 0.5 s a unit of area; after all: nothing that grows
+    small, recorded = (
+        job(tasks(1, int(area)), before_s=3 + 0.5 * area, after_s=2) for area in (2.0, 8.0)
+    )
+    large = enlarged(recorded, 5, small, ratio=0.25)
+    assert large.steps[0].before_s == pytest.approx(3 + 0.5 * 40)
+    assert large.after_s == pytest.approx(2)
+    assert large.count == 40

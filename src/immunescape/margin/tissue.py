@@ -1,6 +1,5 @@
 """Where the slide holds tissue, on the working grid."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,20 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
+from immunescape.margin.glass import tissue_of
 from immunescape.margin.grid import GridMask, grid_shape
-from immunescape.margin.smoothing import smoothed
 from immunescape.params import Between, Params
 
 if TYPE_CHECKING:
     from immunescape.slide import Slide
 
 __all__ = ["Tissue", "TissueParams", "tissue_mask"]
-
-_TEXTURE = 0.3
-"""The texture of glass is less than this share of that of tissue, and of its contrast with it."""
-
-_GLASS_CELLS = 0.02
-"""Cells cover less than this share of glass; of tissue, however pale, they cover more."""
 
 _LITTLE = 0.1
 """Less tissue than this share of the frame is worth a warning."""
@@ -155,7 +148,7 @@ def tissue_mask(
     # each goes when it was looked at: they are large
     stains = ((sums.pop(0) / np.maximum(count, 1)).astype(np.float32) for _ in slide.channels)
     seen = whole.mask
-    mask = _from_stains(stains, seen, footprint if cells is not None else None, params)
+    mask = tissue_of(stains, seen, footprint if cells is not None else None, params)
     share = float(mask.sum() / max(seen.sum(), 1))
     warnings = (
         (f"tissue covers only {share:.0%} of {slide.name}; check the outline of the tissue",)
@@ -238,91 +231,3 @@ def _sum(
     total = np.zeros((y[-1] - y[0] + 1, x[-1] - x[0] + 1), plane.dtype)
     total[np.ix_(y[rows] - y[0], x[columns] - x[0])] = reduced
     return total
-
-
-def _from_stains(
-    stains: Iterator[npt.NDArray[np.float32]],
-    seen: npt.NDArray[np.bool_],
-    footprint: npt.NDArray[np.bool_] | None,
-    params: TissueParams,
-) -> npt.NDArray[np.bool_]:
-    from scipy import ndimage as ndi
-
-    sigma = params.smooth_um / params.grid_um / 2.355
-    smooth: Any = 0.0
-    texture: Any = 0.0
-    weight: Any = None
-    if not seen.all():
-        weight = smoothed(seen.astype(np.float32), sigma)
-        weight = np.maximum(weight, 1e-6)
-    for stain in stains:
-        if weight is None:
-            even = smoothed(stain, sigma)
-        else:  # the mean of what was imaged nearby
-            stain = np.where(seen, stain, np.float32(0))
-            even = smoothed(stain, sigma) / weight
-        low, high = np.percentile(even[seen], (1, 99))
-        rough = np.abs(stain - even)
-        # A stain that is mere noise has no contrast between places, only between neighbours.
-        scale = max(float(high - low), float(np.percentile(rough[seen], 99)))
-        if scale > 0:
-            smooth = smooth + np.clip((even - low) / scale, None, 1.0)
-            texture = texture + rough / scale
-    if np.ndim(smooth) == 0:  # an image without any contrast shows no glass
-        smooth = texture = np.zeros(seen.shape, np.float32)
-    glass = _glass(smooth, texture, seen, footprint, params)
-    tissue = seen & (~glass if footprint is None else ~glass | footprint)
-    holes, number = ndi.label(seen & ~tissue)
-    fill = np.bincount(holes.ravel(), minlength=number + 1) * params.grid_um**2
-    small = fill < params.min_hole_um2
-    small[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
-    if weight is not None:
-        small[np.unique(holes[ndi.binary_dilation(~seen)])] = False
-    small[0] = False
-    return np.asarray(tissue | small[holes], bool)
-
-
-def _glass(
-    smooth: npt.NDArray[np.float32],
-    texture: npt.NDArray[np.float32],
-    seen: npt.NDArray[np.bool_],
-    footprint: npt.NDArray[np.bool_] | None,
-    params: TissueParams,
-) -> npt.NDArray[np.bool_]:
-    """Return where glass is, among what was seen; nowhere unless there is clear evidence of it."""
-    from scipy import ndimage as ndi
-
-    nowhere = np.zeros(smooth.shape, bool)
-    if not seen.any():
-        return nowhere
-    darkest, brightest = np.percentile(smooth[seen], (1, 99))
-    if brightest <= darkest:
-        return nowhere
-    dark = smooth[seen & (smooth < darkest + 0.05 * (brightest - darkest))]
-    level = float(np.median(dark))
-    spread = 1.4826 * float(np.median(np.abs(dark - level)))
-    tissue = seen & (smooth > level + max(6 * spread, 0.05 * float(brightest - level)))
-    # The edge lies half way between glass and the tissue beside it, be that tumour or stroma.
-    sigma = 2 * params.smooth_um / params.grid_um / 2.355
-    weight = smoothed(tissue.astype(np.float32), sigma)
-    beside = smoothed(np.where(tissue, smooth - level, 0), sigma)
-    glass = seen & (~tissue | (smooth - level < 0.5 * beside / np.maximum(weight, 1e-6)))
-    # The depth of glass is judged: near its edge lies the blur of the tissue, and a gap may hide
-    # tissue.
-    edge = params.smooth_um / params.grid_um
-    beyond = np.pad(seen & ~tissue, 1, mode="edge")
-    deep = ndi.distance_transform_edt(beyond)[1:-1, 1:-1] > edge
-    if deep.sum() * params.grid_um**2 < params.min_glass_um2 or not tissue.any():
-        return nowhere
-    contrast = float(np.median(smooth[tissue])) - level
-    rough = min(float(np.percentile(texture[tissue], 95)), contrast)
-    if np.percentile(texture[deep], 95) > _TEXTURE * rough:
-        return nowhere
-    if footprint is not None and footprint[deep].mean() > _GLASS_CELLS:
-        return nowhere
-    # Dark places within the tissue, not joined to any depth of glass, are tissue.
-    labels, number = ndi.label(glass)
-    joined = np.zeros(number + 1, bool)
-    joined[np.unique(labels[deep])] = True
-    joined[0] = False
-    return np.asarray(joined[labels], bool)

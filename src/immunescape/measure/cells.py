@@ -164,9 +164,9 @@ def measure_cells(
             sums.add(part)
         progress(_STEP, done, len(blocks))
     markers = [stains[c].marker for c in rims]
-    statistics, sectors = rim_columns(
-        join_pieces(sums.pieces, len(rims)), markers, sums.p35, len(shapes)
-    )
+    pieces = join_pieces(sums.pieces, len(rims))
+    sums.pieces.clear()
+    statistics, sectors = rim_columns(pieces, markers, sums.p35, len(shapes))
     columns = {
         **_shape_columns(shapes, sums, pixel, nuclei is not None),
         **_stain_columns(sums, stains, nuclei is not None, statistics),

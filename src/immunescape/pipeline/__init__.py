@@ -4,7 +4,8 @@ from immunescape.pipeline.analysis import analyse
 from immunescape.pipeline.estimate import Estimate, estimate_slide
 from immunescape.pipeline.inputs import Inputs
 from immunescape.pipeline.measured import Measured, measure_slide
-from immunescape.pipeline.run import run_pooled, run_slide
+from immunescape.pipeline.pooled import run_pooled
+from immunescape.pipeline.run import run_slide
 from immunescape.pipeline.sweep import parse_sweep
 from immunescape.pipeline.tiles import Means
 

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, map_blocks
-from immunescape.margin.smoothing import smoothed
+from immunescape.margin.strips import capped_distance, smoothed
 
 if TYPE_CHECKING:
     from immunescape.margin.tissue import TissueParams
 
 __all__ = ["tissue_of"]
 
-_ROWS = 512
 _TEXTURE = 0.3
 """The texture of glass is less than this share of that of tissue, and of its contrast with it."""
 
@@ -107,7 +105,7 @@ def _glass(
     # The depth of glass is judged: near its edge lies the blur of the tissue, and a gap may hide
     # tissue.
     edge = params.smooth_um / params.grid_um
-    deep = _deeper(seen & ~tissue, edge)
+    deep = capped_distance(seen & ~tissue, edge + 1) > edge
     if deep.sum() * params.grid_um**2 < params.min_glass_um2 or not tissue.any():
         return nowhere
     contrast = _percentiles(smooth, tissue, (50,))[0] - level
@@ -130,28 +128,3 @@ def _percentiles(
     """Return percentiles of some of the cells of a plane."""
     values = plane[where]
     return [float(v) for v in np.percentile(values, wanted, overwrite_input=True)]
-
-
-def _deeper(mask: npt.NDArray[np.bool_], depth: float) -> npt.NDArray[np.bool_]:
-    """Tell which cells of a mask are farther than a depth from all that is not in it.
-
-    What lies beyond the plane counts as its last cells do. Strips are looked at one by one, each
-    with as many rows around it as can matter.
-    """
-    from scipy import ndimage as ndi
-
-    out = np.zeros(mask.shape, bool)
-    reach = int(depth) + 2
-
-    def strip(block: Block) -> None:
-        outer = block.grown(reach, mask.shape)
-        part = mask[outer.slices]
-        far = part if part.all() else ndi.distance_transform_edt(part) > depth
-        out[block.slices] = far[block.inside(outer)]
-
-    rows = range(0, mask.shape[0], _ROWS)
-    for _ in map_blocks(
-        strip, [Block(y, min(y + _ROWS, len(mask)), 0, mask.shape[1]) for y in rows]
-    ):
-        pass
-    return out

@@ -9,7 +9,7 @@ import shapely
 
 from immunescape.margin.grid import GridMask
 from immunescape.margin.shapes import NO_TUMOUR, analysed_tissue, polygons_of
-from immunescape.margin.smoothing import smoothed
+from immunescape.margin.strips import capped_distance, smoothed, sums_by_label
 from immunescape.params import Between, Params
 from immunescape.regions import Regions
 
@@ -206,11 +206,9 @@ def _needed(ground: _Ground, bandwidth_um: float, params: TumourParams) -> tuple
 
 def _pull(inside: npt.NDArray[np.bool_], reach: float) -> Map:
     """Return what keeps an outline near another: 0 there, 2 and more at its reach, in cells."""
-    from scipy import ndimage as ndi
-
     if inside.all() or not inside.any():
         return np.where(inside, 2.0, -2.0)
-    within, beyond = ndi.distance_transform_edt(inside), ndi.distance_transform_edt(~inside)
+    within, beyond = (capped_distance(part, reach + 1) for part in (inside, ~inside))
     away = np.where(inside, within - 0.5, 0.5 - beyond) / reach
     return np.asarray(2 * np.clip(away, -1, 1) ** 3, np.float32)
 
@@ -221,15 +219,14 @@ def _without_small(height: Map, ground: _Ground, params: TumourParams) -> tuple[
 
     height, area_um2 = height.copy(), ground.tissue * ground.edge_um**2
     islands, number = ndi.label(height > 0)
-    index = np.arange(number + 1)
-    land, count = (ndi.sum_labels(values, islands, index) for values in (area_um2, ground.cells))
+    land, count = (sums_by_label(v, islands, number) for v in (area_um2, ground.cells))
     small = (land < params.min_area_um2) | (count < params.min_island_cells)
     small[0] = False
     height[small[islands]] = -1.0
     # Most of what sinks is one or two stray cells; only what looks like a nest is worth a word.
     lost = small & (count >= _NEST_CELLS)
     patches, number = ndi.label((height <= 0) & (area_um2 > 0), np.ones((3, 3), bool))
-    land = ndi.sum_labels(area_um2, patches, np.arange(number + 1))
+    land = sums_by_label(area_um2, patches, number)
     fill = land < params.min_hole_um2
     fill[0] = False
     # A patch is an enclave of the tumour only if tumour is beside it.

@@ -104,3 +104,56 @@ def test_an_empty_plane():
     out = np.zeros((50, 30), np.int32)
     assert stitch(lambda block: np.zeros(block.shape, int), out, 16, 8).middles.shape == (0, 2)
     assert reading_order(np.zeros((0, 2), np.int64)).tolist() == [0]
+
+
+def crossing_by_hand(truth, tile):
+    """How often a nucleus has a pixel in a tile that does not hold its middle."""
+    count = 0
+    for label in np.unique(truth)[1:]:
+        y, x = np.nonzero(truth == label)
+        middle = (round(y.mean()) // tile, round(x.mean()) // tile)
+        tiles = set(zip((y // tile).tolist(), (x // tile).tolist(), strict=True))
+        count += len(tiles - {middle})
+    return count
+
+
+@pytest.mark.parametrize("tile", [50, 64, 400])
+def test_tiles_that_agree_leave_no_suspect(tile):
+    truth = ellipses((260, 201), spacing=19)
+    found = stitch(view(truth), np.zeros(truth.shape, np.int32), tile, 32)
+    assert found.suspects == 0
+    assert found.crossing == crossing_by_hand(truth, tile)
+    assert (found.crossing > 0) == (tile < 260)
+
+
+def on_the_border(seen_by_owner):
+    """One nucleus of 10 x 6 pixels across the border at x = 20; its middle lies in the left tile.
+
+    What the left tile sees of it is given as columns; the right tile sees all of it.
+    """
+    truth = np.zeros((20, 40), np.int32)
+    truth[5:15, 15:23] = 1
+
+    def find(block):
+        part = np.zeros(truth.shape, np.int32)
+        columns = seen_by_owner if block.x0 == 0 else slice(15, 23)
+        part[5:15, columns] = 1
+        return part[block.slices]
+
+    out = np.zeros(truth.shape, np.int32)
+    return out, stitch(find, out, 20, 12)
+
+
+@pytest.mark.parametrize(
+    ("columns", "suspects"),
+    [
+        (slice(15, 23), 0),  # both see the same
+        (slice(15, 22), 0),  # seven eighths of it are shared
+        (slice(15, 20), 1),  # five eighths
+        (slice(0, 0), 1),  # the tile that holds its middle sees nothing
+    ],
+)
+def test_nuclei_on_which_tiles_do_not_agree_are_counted(columns, suspects):
+    out, found = on_the_border(columns)
+    assert len(found.middles) == 1 and (out == 1).sum() in (80, 70, 50)
+    assert (found.crossing, found.suspects) == (1, suspects)

@@ -107,6 +107,7 @@ def inspected(
             [thumbnail(quality, tile) for tile in worst],
             [thumbnail(quality, tile) for tile in others],
             model=str(measured.origin.get("model", "")),
+            **measured.origin.get("tile_borders", {}),
         )
     return Inspection(
         tiles=quality.tiles,

@@ -19,6 +19,8 @@ def segmentation_page(
     others: Sequence[Thumbnail] = (),
     *,
     model: str = "",
+    crossing: int = 0,
+    suspects: int = 0,
 ) -> str:
     """Return one self-contained page: figures, a map of the slide and pictures of tiles.
 
@@ -34,6 +36,9 @@ def segmentation_page(
         Pictures of some of the rest, to compare with.
     model
         Name of the network that found them; empty where the labels were given with the slide.
+    crossing, suspects
+        How often a nucleus was seen by two tiles of the network, and on how many of these the
+        tiles did not agree.
 
     Returns
     -------
@@ -46,7 +51,7 @@ def segmentation_page(
         _told(quality),
         _overview(quality, flagged),
         _pictures(quality, flagged, others),
-        _figures(quality),
+        _figures(quality, crossing, suspects),
         _list_of_tiles(quality, len(flagged)),
         f"<footer>{escape(NOT_FOR_DIAGNOSIS)} Every tile stands in <code>segmentation.csv</code>; "
         "the limits in <code>study.toml</code> under <code>segmentation_quality</code>.</footer>",
@@ -198,7 +203,7 @@ def _facts(quality: SegmentationQuality, row: Mapping[Any, Any]) -> str:
     return ", ".join(facts) + "."
 
 
-def _figures(quality: SegmentationQuality) -> str:
+def _figures(quality: SegmentationQuality, crossing: int, suspects: int) -> str:
     figures, params = quality.figures, quality.params
     objects, one = quality.objects, _one(quality)
     areas = [_number(figures[f"area_p{p}_um2"]) for p in (5, 25, 50, 75, 95)]
@@ -230,6 +235,11 @@ def _figures(quality: SegmentationQuality) -> str:
             _percent(figures["ragged_share"]),
             f"fill less than {params.ragged_solidity:.0%} of their convex hull; median "
             f"{_number(figures['median_cell_solidity'], '', 2)}",
+        ),
+        (
+            "Nuclei across the borders of tiles",
+            f"{crossing}",
+            f"seen whole by both; on {suspects} of them the two do not agree",
         ),
         ("Cells that the frame cuts", f"{figures['touching_frame']:.0f}", "left out of sizes"),
         (f"Tissue covered by {objects}", _percent(figures["covered_share"]), ""),

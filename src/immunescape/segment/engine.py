@@ -28,6 +28,7 @@ __all__ = ["SegmentParams", "Segmentation", "segment_nuclei"]
 _WRITE_PX = 4096
 """Label stores keep so many pixels a side together: blocks of them are written independently."""
 _COARSE_UM = 0.8
+_SUSPECTS, _FEW_SUSPECTS = 0.01, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +190,11 @@ def segment_nuclei(
     count = len(stitched.middles)
     if not count and not warnings:
         warnings.append(f"no nuclei were found in {slide.name}")
+    if stitched.suspects > max(_FEW_SUSPECTS, _SUSPECTS * stitched.crossing):
+        warnings.append(
+            f"on {stitched.suspects} of {stitched.crossing} nuclei of {slide.name} across the "
+            "borders of tiles the tiles do not agree; take larger ones with --segment.tile-px"
+        )
     return Segmentation(
         count, model.name, model.sha256, model.device, model.threads, model.precision,
         tuple(warnings), stitched.crossing, stitched.suspects,

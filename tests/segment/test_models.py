@@ -3,6 +3,8 @@
 import hashlib
 import importlib.util
 import logging
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,3 +95,20 @@ def test_cellpose_sam_in_its_own_format(cellpose_folder):
     flows = model.predict(np.random.default_rng(0).random((48, 40), dtype=np.float32))
     assert flows.shape == (3, 48, 40) and np.isfinite(flows).all() and flows.std() > 0
     file.unlink()
+
+
+def test_a_pickled_network_is_loaded_again_wherever_it_arrives(tmp_path, monkeypatch):
+    copy = tmp_path / "mine.safetensors"
+    copy.write_bytes(COMPACT_WEIGHTS.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    model = load_model("mine.safetensors", precision="float32")
+    sent = pickle.dumps(model)
+    assert len(sent) < 1000  # how it was loaded, not the weights
+    monkeypatch.chdir("/")
+    again = pickle.loads(sent)
+    assert (again.sha256, again.precision, again.name) == (model.sha256, "float32", model.name)
+    assert pickle.loads(sent) is again  # once a process
+    image = np.random.default_rng(0).random((64, 64), dtype=np.float32)
+    np.testing.assert_array_equal(again.predict(image), model.predict(image))
+    with pytest.raises(TypeError, match="made in memory"):
+        pickle.dumps(replace(model, source=None))

@@ -77,7 +77,8 @@ def run(
     """
     chosen = flags.chosen()
     inputs = Inputs(
-        slide=slide, annotations=annotations, labels=labels, calls=calls, edits=edits,
+        # other processes may work elsewhere
+        slide=slide.absolute(), annotations=annotations, labels=labels, calls=calls, edits=edits,
         control=control, study=flags.study,
     )  # fmt: skip
     if workers < 1:

@@ -51,12 +51,12 @@ class Means:
     announce: Callable[[Estimate], None] = _nothing
 
     def place(self, folder: Path) -> Path:
-        """Return where the tiles of the result in a folder are kept."""
+        """Return where the tiles of the result in a folder are kept, for any process to find."""
         target = folder.absolute()
         if self.scratch is None:
             return target.parent / f".{target.name}.tiles"
         other = hashlib.sha256(str(target).encode()).hexdigest()[:12]
-        return self.scratch / f"immunescape-{target.name}-{other}.tiles"
+        return self.scratch.absolute() / f"immunescape-{target.name}-{other}.tiles"
 
 
 @dataclass(frozen=True, eq=False)

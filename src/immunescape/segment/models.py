@@ -121,7 +121,9 @@ def load_model(
     """
     model = _open(name, diameter_um, device, precision)
     # the type is that of this machine wherever it is loaded again, so that labels agree
-    return replace(model, source=(name, diameter_um, device, model.precision))
+    known = name in ("compact", *CELLPOSE_MODELS)
+    found = name if known else str(Path(name).expanduser().absolute())
+    return replace(model, source=(found, diameter_um, device, model.precision))
 
 
 def _open(name: str, diameter_um: float, device: str, precision: str) -> Model:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import Block, iter_blocks
+from immunescape.blocks import Block
 
 __all__ = ["FilePlane", "PatchPlane", "scratch_folder"]
 
@@ -93,7 +93,7 @@ class PatchPlane:
         whole = np.zeros((self.shape[0], *patch.shape), self.dtype)
         rows, columns = part.inside(patch)
         whole[:, rows, columns] = values
-        path = self._path(patch)
+        path = self._path(patch.y0, patch.x0)
         beside = path.with_name(f".{path.stem}.{os.getpid()}.npy")
         np.save(beside, whole)
         os.replace(beside, path)
@@ -101,19 +101,20 @@ class PatchPlane:
     def read(self, block: Block) -> npt.NDArray[Any]:
         """Return the values of a block, ``(c, y, x)``."""
         out = np.zeros((self.shape[0], *block.shape), self.dtype)
-        for patch in iter_blocks(self.shape[1:], self.patch_px):
-            y0, y1 = max(patch.y0, block.y0), min(patch.y1, block.y1)
-            x0, x1 = max(patch.x0, block.x0), min(patch.x1, block.x1)
-            if y0 >= y1 or x0 >= x1:
-                continue
-            try:
-                stored = np.load(self._path(patch), mmap_mode="r")
-            except FileNotFoundError:
-                continue
-            both = Block(y0, y1, x0, x1)
-            rows, columns = both.inside(patch)
-            out[:, *both.inside(block)] = stored[:, rows, columns]
+        edge = self.patch_px
+        for top in range(block.y0 // edge * edge, block.y1, edge):
+            for left in range(block.x0 // edge * edge, block.x1, edge):
+                try:
+                    stored = np.load(self._path(top, left), mmap_mode="r")
+                except FileNotFoundError:
+                    continue
+                both = Block(
+                    max(top, block.y0), min(top + edge, block.y1),
+                    max(left, block.x0), min(left + edge, block.x1),
+                )  # fmt: skip
+                patch = Block(top, top + edge, left, left + edge)
+                out[:, *both.inside(block)] = stored[:, *both.inside(patch)]
         return out
 
-    def _path(self, patch: Block) -> Path:
-        return self.folder / f"{patch.y0}-{patch.x0}.npy"
+    def _path(self, top: int, left: int) -> Path:
+        return self.folder / f"{top}-{left}.npy"

@@ -104,11 +104,28 @@ def test_a_run_under_other_settings_takes_over_what_they_leave(field, tmp_path):
 def test_an_error_leaves_no_tile(field, tmp_path):
     def fails(step, function, blocks):
         yield from in_threads(step, function, blocks[:1])
+        raise OutputError("full")
+
+    with pytest.raises(OutputError):
+        run_slide(field, tmp_path / "out", STUDY, means=Means(mapper=fails))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_loses_its_workers_can_be_gone_on_with(field, whole, tmp_path):
+    done = []
+
+    def fails(step, function, blocks):
+        for block in blocks[:2]:
+            done.append((step, block))
+            yield function(block)
         raise ClusterError("lost")
 
     with pytest.raises(ClusterError):
-        run_slide(field, tmp_path / "out", STUDY, means=Means(mapper=fails))
-    assert not (tmp_path / "out").exists()
+        run_slide(field, tmp_path, STUDY, means=Means(mapper=fails))
+    again = Cut(after=1000)
+    run_slide(field, tmp_path, STUDY, means=Means(mapper=again))
+    assert done and not set(done) & set(again.done)
+    assert_same(tmp_path / "f", whole)
 
 
 @pytest.mark.slow

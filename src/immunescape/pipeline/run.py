@@ -96,8 +96,9 @@ def run_slide(
     ------
     ImmunescapeError
         One line that names the file, the thing and the remedy; nothing half-written stays, and
-        an earlier result stays as it was. Only a run that is interrupted or killed leaves the
-        tiles it has done, hidden beside the result; another one goes on from them.
+        an earlier result stays as it was. Only a run that is interrupted or killed, or loses its
+        workers, leaves the tiles it has done, hidden beside the result; another one goes on from
+        them.
     """
     recorder = Recorder()
     with recorder.step("open"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.blocks import BlockMap, in_threads
-from immunescape.errors import LabelsError
+from immunescape.errors import ClusterError, LabelsError
 from immunescape.io.labels import LabelStore
 from immunescape.io.tile_store import Stage, TileStore
 from immunescape.pipeline.estimate import Estimate, check_room, estimate_run
@@ -145,7 +145,8 @@ def tiles_of(job: "Job", means: Means) -> Iterator[Tiles]:
     """Give the place for the tiles of a job.
 
     It is removed when the block succeeds, and when it fails; it stays when the process is
-    interrupted or killed, and the next run of the same slide into the same folder goes on from it.
+    interrupted or killed, or loses its workers, and the next run of the same slide into the same
+    folder goes on from it.
 
     Parameters
     ----------
@@ -168,6 +169,9 @@ def tiles_of(job: "Job", means: Means) -> Iterator[Tiles]:
     try:
         yield Tiles(store, means.mapper, job.keys.labels)
         store.remove()
+    except ClusterError:
+        store.leave()
+        raise
     except Exception:
         store.remove()
         for parent in made:

@@ -345,21 +345,36 @@ def replay(jobs: Sequence[Job], cluster: Cluster) -> Outcome:
     )
 
 
-def enlarged(job: Job, factor: float) -> Job:
-    """Return the job of a slide with ``factor`` times the area, from that of a smaller one.
+def enlarged(job: Job, factor: float, small: Job | None = None, ratio: float = 0.0) -> Job:
+    """Return the job of a slide with ``factor`` times the area, from recorded smaller ones.
 
-    Every step has so many times the tasks, whose times are those that were recorded, in turn; a
-    step with a single task has one that takes so much longer. What the client does grows alike.
+    Every step has so many times the tasks, whose times are those that were recorded, in turn, and
+    take so many times as long together. What the client does alone has a part that does not grow.
+
+    Parameters
+    ----------
+    job
+        Recorded.
+    factor
+        How much larger the slide is.
+    small
+        The same of another slide with ``ratio`` times the area of the first: the line through
+        both says what the client does. Without it all of that grows.
     """
+    before = {step.name: step.before_s for step in small.steps} if small else {}
+
+    def line(large_s: float, small_s: float | None) -> float:
+        slope = large_s if small_s is None else (large_s - small_s) / (1 - ratio)
+        return large_s + min(max(slope, 0.0), large_s) * (factor - 1)
 
     def more(step: Step) -> Step:
-        if len(step.tasks) == 1:
-            (one,) = step.tasks
-            parts = tuple((seconds * factor, mb * factor) for seconds, mb in one.parts)
-            tasks = (Task(parts, one.client_s * factor),)
-        else:
-            count = round(len(step.tasks) * factor)
-            tasks = tuple(itertools.islice(itertools.cycle(step.tasks), count))
-        return Step(step.name, tasks, step.before_s * factor)
+        count = max(round(len(step.tasks) * factor), 1)
+        longer = len(step.tasks) * factor / count
+        tasks = tuple(
+            Task(tuple((s * longer, mb * longer) for s, mb in task.parts), task.client_s * longer)
+            for task in itertools.islice(itertools.cycle(step.tasks), count)
+        )
+        return Step(step.name, tasks, line(step.before_s, before.get(step.name)))
 
-    return Job(tuple(more(step) for step in job.steps), job.after_s * factor)
+    after_s = line(job.after_s, small.after_s if small else None)
+    return Job(tuple(more(step) for step in job.steps), after_s)

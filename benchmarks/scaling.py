@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.ticker
 import numpy as np
 import pandas as pd
 
@@ -66,6 +67,10 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def client_mb(record: dict[str, Any]) -> float:
+    return float(record["after_mb"] + sum(step["client_mb"] for step in record["steps"]))
+
+
 def tell_tasks(record: dict[str, Any]) -> None:
     mpx = record["mpx"]
     rows = []
@@ -77,18 +82,21 @@ def tell_tasks(record: dict[str, Any]) -> None:
                 step["name"], len(seconds), f"{sum(seconds) / mpx:.3f}", f"{np.mean(seconds):.2f}",
                 f"{max(seconds):.2f}", f"{client:.2f}",
                 f"{sum(task['mb'] for task in step['tasks']) / mpx:.2f}",
+                f"{step['client_mb'] / mpx:.2f}",
             )
         )  # fmt: skip
-    rows.append(("after the last", "", "", "", "", f"{record['after_s']:.2f}", ""))
+    rows.append(("after the last", "", "", "", "", f"{record['after_s']:.2f}", "",
+                 f"{record['after_mb'] / mpx:.2f}"))  # fmt: skip
     print(f"\n### Blocks of a slide of {mpx:g} Mpx, {record['cells']:,} cells, in one thread\n")
-    head = ("step", "tasks", "core s a Mpx", "mean s", "longest s", "client s", "MB a Mpx")
+    head = ("step", "tasks", "core s a Mpx", "mean s", "longest s", "client s", "MB a Mpx",
+            "client MB a Mpx")  # fmt: skip
     print(table(head, rows))
     job = job_of(record)
     print(
         f"\n{job.count} tasks with {job.task_s:.1f} core seconds; the client alone "
         f"{job.client_s:.1f} s ({job.client_s / (job.client_s + job.task_s):.1%}), wall "
         f"{record['wall_s']:.1f} s. Read by calls and written: "
-        f"{job.megabytes + record['client_mb']:.0f} MB, of which {record['written_mb']:.0f} MB "
+        f"{job.megabytes + client_mb(record):.0f} MB, of which {record['written_mb']:.0f} MB "
         f"written; the slide's file has {record['bytes'] / 1e6:.0f} MB."
     )
     longest = sorted(record["provenance"], key=lambda row: -row["wall_s"])[:6]
@@ -189,12 +197,20 @@ def spread(slide: Job, found: dict[str, Any]) -> dict[int, Outcome]:
     return outcomes
 
 
-def as_task(slide: Job, cores: int, client_mb: float, again_s: float) -> Task:
+def grown(sizes: list[float], values: list[float]) -> float:
+    """Return the value at 1 Gpx on the line through the smallest and the largest slide."""
+    if len(sizes) == 1:
+        return values[0] * GPX / sizes[0]
+    slope = (values[-1] - values[0]) / (sizes[-1] - sizes[0])
+    return values[-1] + slope * (GPX - sizes[-1])
+
+
+def as_task(slide: Job, cores: int, more_mb: float, again_s: float) -> Task:
     """Return a whole slide as the task of one worker with so many cores."""
     done = replay([slide], Cluster(cores, cores=cores))
     moved = [sum(task.megabytes for task in step.tasks) for step in slide.steps]
     rest = done.seconds - sum(done.step_s) + again_s
-    return Task((*zip(done.step_s, moved, strict=True), (rest, client_mb)))
+    return Task((*zip(done.step_s, moved, strict=True), (rest, more_mb)))
 
 
 def cohort(task: Task, open_s: float, quick: bool) -> Job:
@@ -209,16 +225,19 @@ def cohort(task: Task, open_s: float, quick: bool) -> Job:
 
 
 def cohorts(
-    slide: Job, large: dict[str, Any], found: dict[str, Any], quick: bool
+    slide: Job, records: list[dict[str, Any]], found: dict[str, Any], quick: bool
 ) -> dict[tuple[int, str, int], Outcome]:
     """Print what ten thousand slides take, each done by one worker."""
-    steps = {row["step"]: row["wall_s"] for row in large["provenance"]}
-    factor = GPX / large["mpx"]
-    client_mb = large["client_mb"] * factor
+    sizes = [record["mpx"] for record in records]
+    steps = [{row["step"]: row["wall_s"] for row in r["provenance"]} for r in records]
+    more_mb = grown(sizes, [client_mb(record) for record in records])
+    # a cohort makes the tables under the gates of the patient, and under those of the slide alone
+    again_s = grown(sizes, [step["analyse"] for step in steps])
+    open_s = steps[-1]["open"]
     outcomes, rows = {}, []
     for cores in (1, 2):
-        task = as_task(slide, cores, client_mb, 2 * steps["analyse"] * factor)
-        job = cohort(task, steps["open"], quick)
+        task = as_task(slide, cores, more_mb, again_s)
+        job = cohort(task, open_s, quick)
         print(
             f"\nA slide of 1 Gpx on a worker with {cores} core{'s'[: cores > 1]}: "
             f"{duration(task.seconds)}, {task.megabytes / 1e3:.1f} GB read and written "
@@ -249,43 +268,50 @@ def cohorts(
 
 
 def tell_model(runs: pd.DataFrame) -> None:
-    sizes = runs.groupby("mpx").median()
     print("\n### Cost model\n")
     rows = []
     over_mpx, over_cells = models(runs, "mpx"), models(runs, "cells")
-    for cost, (title, unit) in COSTS.items():
-        a, b = over_mpx[cost], over_cells[cost]
+    for cost, (title, unit, _) in COSTS.items():
+        (a, used), (b, _) = over_mpx[cost], over_cells[cost]
+        told = (f"{rest:+.0%} at {mpx:g}" for rest, mpx in zip(a.residuals, used.mpx, strict=True))
         rows.append(
             (
                 title, f"{a.fixed:.3g} {unit}", f"{a.slope * 1e3:.3g} {unit}",
-                f"{b.slope * 1e6:.3g} {unit}",
-                ", ".join(f"{one:+.0%}" for one in a.residuals),
+                f"{b.slope * 1e6:.3g} {unit}", ", ".join(told),
             )
         )  # fmt: skip
-    at = ", ".join(f"{mpx:g}" for mpx in sizes.index)
-    print(
-        table(("cost", "fixed", "a Gpx", "a million cells", f"measured over fitted at {at} Mpx"),
-              rows)
-    )  # fmt: skip
+    head = ("cost", "fixed", "a Gpx", "a million cells", "measured over fitted, at Mpx")
+    print(table(head, rows))
 
 
 def plot_model(runs: pd.DataFrame, folder: Path) -> None:
     sizes = runs.groupby("mpx").median()
-    x = np.geomspace(sizes.index.min() / 1.3, 1300, 100)
+    least, most = sizes.index.min() / 1.3, 1300.0
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
     over = models(runs, "mpx")
     shown = (("wall_s",), ("peak_gb",), ("disk_gb", "result_gb"))
     for ax, costs in zip(axes, shown, strict=True):
         for cost, colour in zip(costs, (OURS, "#0072b2"), strict=False):
-            title, unit = COSTS[cost]
-            ax.plot(x, over[cost].at(x), "-", color=colour, linewidth=1.3)
-            ax.plot(sizes.index, sizes[cost], "o", color=colour, label=f"{title}, {unit}")
-        ax.axvspan(sizes.index.max(), x[-1], color="#f2f2f2", zorder=0)
-        ax.set(xscale="log", yscale="log", xlabel="slide in Mpx (six channels)", xlim=x[[0, -1]])
+            title, unit, _ = COSTS[cost]
+            line, used = over[cost]
+            x = np.geomspace(used.mpx.min(), most, 100)
+            ax.plot(x, line.at(x), "-", color=colour, linewidth=1.3)
+            ax.plot(sizes.index, sizes[cost], "o", color=colour, label=f"{title} in {unit}")
+        ax.axvspan(sizes.index.max(), most, color="#f2f2f2", zorder=0)
+        ax.set(xscale="log", yscale="log", xlabel="slide in Mpx (six channels)")
+        ax.set_xlim(least, most)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low / 1.5, high * 3)
+        marks = [m for m in 10.0 ** np.arange(-4, 6) if low / 1.5 <= m <= high * 3]
+        ax.set_yticks(marks, [f"{mark:g}" for mark in marks])
+        ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
         ax.legend(frameon=False, loc="upper left", fontsize=9)
+        ax.minorticks_off()
         bare(ax)
-    low, high = axes[1].get_ylim()
-    axes[1].set_ylim(low / 2, high * 3)
+    axes[1].set_ylim(0, over["peak_gb"][0].at(most) * 1.5)
+    axes[1].set_yscale("linear")
+    axes[1].yaxis.set_major_locator(mpl.ticker.AutoLocator())
+    axes[1].yaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
     figure.suptitle(
         "Whole slides: measured (dots), fitted (lines), not measured (grey)", fontsize=10
     )
@@ -298,28 +324,36 @@ def plot_scaling(
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
     workers = list(shared)
     gain = [shared[1].seconds / out.seconds for out in shared.values()]
+    top = max(gain) * 4
     left.plot(workers, workers, "--", color=GREY, linewidth=1)
-    left.annotate("as many times as workers", (40, 40), (-4, 4), textcoords="offset points",
-                  ha="right", color=GREY, fontsize=8.5)  # fmt: skip
+    left.annotate("as many times\nas workers", (top / 2.2, top / 2.2), (8, -6),
+                  textcoords="offset points", color=GREY, fontsize=8.5)  # fmt: skip
     left.plot(workers, gain, "o-", color=OURS)
-    left.annotate(f"{gain[-1]:.0f} times", (workers[-1], gain[-1]), (0, 7),
-                  textcoords="offset points", ha="right", color=OURS, fontsize=9)  # fmt: skip
+    best = int(np.argmax(gain))
+    left.annotate(f"{gain[best]:.1f} times", (workers[best], gain[best]), (0, 8),
+                  textcoords="offset points", ha="center", color=OURS, fontsize=9)  # fmt: skip
     left.set(xscale="log", yscale="log", xlabel="workers of one core", ylabel="times as fast",
-             ylim=(0.8, max(gain) * 5))  # fmt: skip
+             ylim=(0.8, top))  # fmt: skip
     left.set_title("one slide of 1 Gpx shared by all workers", fontsize=10)
+    marks = [mark for mark in (1, 2, 5, 10, 20, 50, 100, 200) if mark < top]
+    left.set_yticks(marks, [str(mark) for mark in marks])
     serial = {w: shared[w].seconds * SLIDES / 86400 for w in (1, 8, 64, 256, 1000)}
     right.plot(list(serial), list(serial.values()), "s:", color=GREY, markersize=5,
                label="one slide after the other,\neach shared by all workers")  # fmt: skip
-    for name in STORAGE_MB_S:
+    for at, name in enumerate(reversed(STORAGE_MB_S)):
         days = [apart[1, name, w].seconds / 86400 for w in WORKERS]
-        text = name if name == "no limit" else f"of {name}"
-        right.plot(
-            WORKERS, days, "o-", color=COLOURS[name], label=f"a slide a worker, storage {text}"
-        )
+        text = "storage without limit" if name == "no limit" else f"storage of {name}"
+        right.plot(WORKERS, days, "o-", color=COLOURS[name], linewidth=3.5 - at,
+                   markersize=9 - 2 * at, label=f"a slide a worker, {text}")  # fmt: skip
     right.set(xscale="log", yscale="log", xlabel="workers of one core", ylabel="days")
     right.set_title(f"{SLIDES:,} slides of 1 Gpx", fontsize=10)
-    right.legend(frameon=False, fontsize=8.5)
+    low, high = right.get_ylim()
+    marks = [mark for mark in (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000) if low < mark < high]
+    right.set_yticks(marks, [f"{mark:g}" for mark in marks])
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2,
+                  frameon=False, fontsize=8.5)  # fmt: skip
     for ax in (left, right):
+        ax.minorticks_off()
         ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
         bare(ax)
     save(figure, folder, "workers")
@@ -376,7 +410,7 @@ def main() -> int:
             check_size(records)
         slide = sized(GPX, records[-1], records[0] if len(records) > 1 else None)
         shared = spread(slide, found)
-        apart = cohorts(slide, records[-1], found, asked.quick)
+        apart = cohorts(slide, records, found, asked.quick)
         runs = growth(asked, folder)
         tell_model(runs)
         plot_model(runs, images)

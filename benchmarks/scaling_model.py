@@ -14,12 +14,14 @@ import pandas as pd
 __all__ = ["COSTS", "Line", "fitted", "models"]
 
 COSTS = {
-    "wall_s": ("time", "s"),
-    "peak_gb": ("peak memory", "GB"),
-    "disk_gb": ("disk while it runs", "GB"),
-    "result_gb": ("result", "GB"),
+    "wall_s": ("time", "s", 0.0),
+    "peak_gb": ("peak memory", "GB", 16.0),
+    "disk_gb": ("disk while it runs", "GB", 16.0),
+    "result_gb": ("result", "GB", 0.0),
 }
-"""Columns of ``whole_slide.csv`` that are modelled: what they are, and their unit."""
+"""Columns of ``whole_slide.csv`` that are modelled: what they are, their unit, and the Mpx from
+which on they are straight lines. Smaller slides have but one tile, which is as large as they are,
+and are done before their disk was looked at often enough."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,16 @@ def fitted(size: Any, cost: Any) -> Line:
     return Line(float(fixed), float(slope), cost / (fixed + slope * size) - 1)
 
 
-def models(runs: pd.DataFrame, size: str) -> dict[str, Line]:
-    """Return a line for each cost over ``mpx`` or ``cells``; of runs of one slide the median."""
-    sizes = runs.groupby("mpx").median()
-    by = sizes.index if size == "mpx" else sizes[size]
-    return {cost: fitted(by, sizes[cost]) for cost in COSTS}
+def models(runs: pd.DataFrame, by: str) -> dict[str, tuple[Line, pd.DataFrame]]:
+    """Return for each cost the line over ``mpx`` or ``cells``, and the sizes it was fitted to.
+
+    Runs of one size count as their median. Where fewer than two sizes lie where a cost is a
+    straight line, it is fitted to all.
+    """
+    sizes = runs.groupby("mpx").median().reset_index()
+    found = {}
+    for cost, (_, _, least) in COSTS.items():
+        used = sizes[sizes.mpx >= least]
+        used = used if len(used) > 1 else sizes
+        found[cost] = fitted(used[by], used[cost]), used
+    return found

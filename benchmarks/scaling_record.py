@@ -69,7 +69,8 @@ class Recording:
     ) -> Iterator[Any]:
         """Do the blocks of a step; see `immunescape.blocks.BlockMap`."""
         tasks: list[dict[str, Any]] = []
-        own = {"name": step, "before_s": self._client(), "tasks": tasks}
+        own: dict[str, Any] = {"name": step, "before_s": self._client(), "tasks": tasks}
+        own["client_mb"], self.client_mb = self.client_mb, 0.0
         self.steps.append(own)
         for block in blocks:
             begun = time.perf_counter()
@@ -85,6 +86,8 @@ class Recording:
             if self.steps[-1] is not own:
                 raise RuntimeError(f"{step} and {self.steps[-1]['name']} are done at once")
             tasks[-1]["client_s"] = self._client()
+            own["client_mb"] += self.client_mb
+            self.client_mb = 0.0
 
     def _client(self) -> float:
         """Return what the client took since the last block, or since the process began."""
@@ -107,7 +110,7 @@ class Recording:
         after = self._client()
         total = self.process.io_counters() if hasattr(self.process, "io_counters") else None
         return {
-            "steps": self.steps, "after_s": after, "client_mb": self.client_mb,
+            "steps": self.steps, "after_s": after, "after_mb": self.client_mb,
             "written_mb": 0.0 if total is None else total.write_bytes / _MB,
             "wall_s": time.time() - self.process.create_time(),
             "cpu_s": sum(self.process.cpu_times()[:2]),

@@ -137,10 +137,14 @@ def check(
     rows = []
     for name, workers, threads, said in cases:
         key = f"wall-{edge}-{workers}-{threads}"
-        real = recordings.get(key, "wall", slide, workers, threads=threads)["wall_s"]
-        rows.append((name, f"{said:.1f} s", f"{real:.1f} s", f"{said / real - 1:+.1%}"))
+        told = recordings.get(key, "wall", slide, workers, threads=threads)
+        real = told["wall_s"]
+        memory = f"{told['client_gb']:.2f} GB"
+        if told["worker_gb"]:
+            memory += f", a worker {told['worker_gb']:.2f} GB"
+        rows.append((name, f"{said:.1f} s", f"{real:.1f} s", f"{said / real - 1:+.1%}", memory))
     print(f"\n### Check: {record['mpx']:g} Mpx on this machine\n")
-    print(table(("run on", "simulated", "real", "error"), rows))
+    print(table(("run on", "simulated", "real", "error", "peak memory"), rows))
 
 
 def check_size(records: list[dict[str, Any]]) -> None:

@@ -140,7 +140,7 @@ def record(slide: str) -> dict[str, Any]:
 
 
 def wall(slide: str, workers: str) -> dict[str, Any]:
-    """Run a slide as the command does; return the wall time since the process began."""
+    """Run a slide as the command does; return the wall time since the process began, and memory."""
     from immunescape.cluster import block_map
     from immunescape.pipeline import Inputs, Means, run_slide
     from immunescape.study import Study
@@ -150,7 +150,17 @@ def wall(slide: str, workers: str) -> dict[str, Any]:
         block_map(int(workers)) as mapper,
     ):
         run_slide(Inputs(slide=Path(slide)), Path(out), Study(), means=Means(mapper=mapper))
-        return {"wall_s": time.time() - psutil.Process().create_time()}
+        own = psutil.Process()
+        spent = time.time() - own.create_time()
+        peaks = [_peak_gb(process.pid) for process in own.children(recursive=True)]
+    return {"wall_s": spent, "client_gb": _peak_gb(own.pid), "worker_gb": max(peaks, default=0.0)}
+
+
+def _peak_gb(pid: int) -> float:
+    """Return the most memory a process had resident so far; 0 where the system does not tell."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    return max((int(x.split()[1]) * 1024 / 1e9 for x in lines if x.startswith("VmHWM")), default=0)
 
 
 def _nothing(block: Block) -> None:

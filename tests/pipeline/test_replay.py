@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from benchmarks.replay import Cluster, Job, Step, Task, enlarged, replay
+from benchmarks.scaling_model import COSTS, fitted, models
 
 
 def tasks(seconds, count=1, megabytes=0.0, client_s=0.0):
@@ -136,3 +138,29 @@ def test_what_does_not_grow_with_a_slide_is_told_by_a_smaller_one():
     assert large.steps[0].before_s == pytest.approx(3 + 0.5 * 40)
     assert large.after_s == pytest.approx(2)
     assert large.count == 40
+
+
+def test_the_cost_model_finds_a_fixed_part_and_a_slope():
+    size = np.array([1.0, 4, 16, 64, 400])
+    line = fitted(size, 9 + 1.2 * size)
+    assert (line.fixed, line.slope) == pytest.approx((9, 1.2))
+    assert line.at(1000) == pytest.approx(1209)
+    assert np.abs(line.residuals).max() < 1e-9
+    # small and large sizes count alike: errors are relative
+    cost = (9 + 1.2 * size) * [1.1, 0.9, 1, 1.1, 0.9]
+    off = fitted(size, cost)
+    assert np.abs(off.residuals).max() < 0.15 and 1.0 < off.slope < 1.3
+    # a cost never falls below nothing
+    assert fitted([1, 2, 3], [0.5, 2, 4]).fixed == 0
+
+
+def test_memory_is_fitted_where_a_slide_has_several_tiles():
+    runs = pd.DataFrame({"mpx": [1.0, 16, 64, 400, 400, 400], "cells": [1, 16, 64, 400, 400, 400]})
+    for cost in COSTS:
+        runs[cost] = 2 + 0.01 * runs.mpx
+    runs.loc[0, "peak_gb"] = 0.5
+    runs.loc[3, "peak_gb"] = 60  # one of three runs: the median counts
+    line, used = models(runs, "mpx")["peak_gb"]
+    assert used.mpx.tolist() == [16, 64, 400]
+    assert (line.fixed, line.slope) == pytest.approx((2, 0.01))
+    assert models(runs, "cells")["wall_s"][1].mpx.tolist() == [1, 16, 64, 400]

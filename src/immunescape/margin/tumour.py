@@ -23,6 +23,9 @@ __all__ = [
 Map = npt.NDArray[np.floating[Any]]
 """``(y, x)`` on the grid of the density."""
 
+_CELLS_A_BANDWIDTH = 3.0
+"""The grid of the density is so fine that a bandwidth holds this many of its cells."""
+
 _UPPER = 75
 """Percentile of the densities at the tumour cells that stands for the upper mode."""
 
@@ -146,14 +149,8 @@ def find_tumour(
     if not len(points):
         return DerivedTumour(shapely.MultiPolygon())
     finest = min(params.edge_bandwidth_um, params.bandwidth_um)
-    ground = _coarsen(points, analysed, max(int(finest / 3.5 / tissue.grid_um), 1))
-    wide, fine = _bandwidths_um(ground, params)
-    needed, density = _needed(ground, wide, params)
-    height, islands, lost = _without_small(density / needed - 1, ground, params)
-    if fine < wide:
-        density = ground.density_per_mm2(fine)
-        placed = density / needed - 1 + _pull(height > 0, wide / ground.edge_um)
-        height, _, _ = _without_small(placed, ground, params)
+    factor = max(int(finest / _CELLS_A_BANDWIDTH / tissue.grid_um), 1)
+    height, islands, lost = _height(_coarsen(points, analysed, factor), params)
     warnings: tuple[str, ...] = ()
     if islands:
         warnings = (
@@ -161,7 +158,8 @@ def find_tumour(
             f"{params.min_area_um2:g} µm² or {params.min_island_cells} cells and are left out of "
             "the derived tumour region",
         )
-    region = _outlined(np.clip(height, -1, 1), ground.edge_um, tissue.frame_um)
+    np.clip(height, -1, 1, out=height)
+    region = _outlined(height, factor * tissue.grid_um, tissue.frame_um)
     return DerivedTumour(region, islands, lost, warnings)
 
 
@@ -178,6 +176,26 @@ class _Ground:
         sigma = bandwidth_um / self.edge_um
         area_mm2 = _smooth(self.tissue, sigma) * self.edge_um**2 / 1e6
         return _ratio(_smooth(self.cells, sigma), area_mm2)
+
+
+def _height(ground: _Ground, params: TumourParams) -> tuple[Map, int, int]:
+    """Return what is above 0 in the tumour; and how many islands, with their cells, are left out.
+
+    The planes are as large as the slide allows: each goes when it has served.
+    """
+    wide, fine = _bandwidths_um(ground, params)
+    needed, density = _needed(ground, wide, params)
+    density /= needed
+    density -= 1
+    height, islands, lost = _without_small(density, ground, params)
+    del density
+    if fine < wide:
+        placed = ground.density_per_mm2(fine)
+        placed /= needed
+        placed -= 1
+        placed += _pull(height > 0, wide / ground.edge_um)
+        height, _, _ = _without_small(placed, ground, params)
+    return height, islands, lost
 
 
 def _upper(ground: _Ground, density: Map) -> float:

@@ -148,13 +148,16 @@ def measure_cells(
     )
     blocks = list(iter_blocks(slide.shape, params.block_px))
     shapes = find_shapes(cells, blocks, mapper)
+    solidity = shapes.solidity
+    # nothing else asks for the hulls, and those of a whole slide are large
+    shapes = replace(shapes, hull=np.zeros((0, 3), np.int64))
     plan = Plan(
         slide=slide,
         nuclei=nuclei,
         cells=cells,
         channels=tuple(stain.channel for stain in stains),
         rims=rims,
-        shapes=replace(shapes, hull=shapes.hull[:0]),  # which no block asks for
+        shapes=shapes,
         rim_reach=reach_of(params.membrane_width_um / pixel),
         spill_reach=reach_of(params.spill_um / pixel),
     )
@@ -168,7 +171,7 @@ def measure_cells(
     sums.pieces.clear()
     statistics, sectors = rim_columns(pieces, markers, sums.p35, len(shapes))
     columns = {
-        **_shape_columns(shapes, sums, pixel, nuclei is not None),
+        **_shape_columns(shapes, solidity, sums, pixel, nuclei is not None),
         **_stain_columns(sums, stains, nuclei is not None, statistics),
         **sectors,
     }
@@ -181,22 +184,24 @@ class _Sums:
 
     pixels: npt.NDArray[np.int64]
     stain: Floats
-    left_out: npt.NDArray[np.int64]
+    left_out: npt.NDArray[np.int32]
     p35: Floats
     pieces: list[Pieces]
 
     @classmethod
     def zero(cls, n: int, n_stains: int, n_rims: int) -> "_Sums":
         """Return what is known before any block is read."""
-        stain = np.zeros((n, n_stains, CLASSES))
+        shape = n, n_stains, CLASSES
         p35 = np.full((n_rims, n), np.nan)
-        return cls(np.zeros((n, CLASSES), np.int64), stain, stain.astype(np.int64), p35, [])
+        return cls(
+            np.zeros((n, CLASSES), np.int64), np.zeros(shape), np.zeros(shape, np.int32), p35, []
+        )
 
     def add(self, part: Part) -> None:
         """Add one block; a label stands at most once in its rows."""
         self.pixels[part.rows] += part.pixels
         self.stain[part.rows] += part.stain
-        self.left_out[part.rows] += part.left_out
+        self.left_out[part.rows] += part.left_out.astype(np.int32)
         whole = ~np.isnan(part.p35)
         marker, cell = np.nonzero(whole)
         self.p35[marker, part.rows[cell]] = part.p35[whole]
@@ -209,7 +214,7 @@ class _Sums:
 
 
 def _shape_columns(
-    shapes: Shapes, sums: _Sums, pixel: float, has_nuclei: bool
+    shapes: Shapes, solidity: Floats, sums: _Sums, pixel: float, has_nuclei: bool
 ) -> dict[str, npt.NDArray[Any]]:
     n, sx, sy = (shapes.moments[:, i] for i in range(3))
     nucleus = sums.nucleus_px()
@@ -219,7 +224,7 @@ def _shape_columns(
         "area_um2": n * pixel**2,
         "nucleus_area_um2": np.where((nucleus > 0) & has_nuclei, nucleus * pixel**2, np.nan),
         "eccentricity": shapes.eccentricity,
-        "solidity": shapes.solidity,
+        "solidity": solidity,
         "touches_frame": shapes.framed,
     }
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -80,6 +81,17 @@ def test_nothing_is_done_twice(cohort, tmp_path):
     assert lines == []
     assert tables(again) == before
     assert {name: read_state(again, name).ended for name in NAMES} == times
+
+
+def test_tiles_of_slides_under_way_lie_where_they_are_told_to(cohort, tmp_path, monkeypatch):
+    sheet, out, _, _ = cohort
+    monkeypatch.chdir(tmp_path)
+    run = CohortRun(scratch=Path("quick"), overwrite=True)
+    again = copied(out, tmp_path / "out")
+    assert run_cohort(sheet, again, PLAIN, run).done == NAMES
+    assert list((tmp_path / "quick").iterdir()) == []
+    assert sorted(p.name for p in (again / "slides").iterdir()) == sorted(NAMES)
+    assert tables(again) == tables(out)
 
 
 def test_a_changed_parameter_redoes_what_it_touches_and_says_so(cohort, tmp_path):

@@ -31,6 +31,7 @@ def cohort(
     collect: Annotated[bool, Parameter(negative=())] = False,
     retry_failed: Annotated[bool, Parameter(negative=())] = False,
     group_by: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    scratch: Path | None = None,
     csv: Annotated[bool, Parameter(negative=())] = False,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
@@ -61,6 +62,9 @@ def cohort(
         Try slides again that failed, though neither their files nor parameters changed.
     group_by
         A column of the sheet whose groups are compared, such as ``jak1``; may be repeated.
+    scratch
+        Folder for what is kept of a slide until its result is written, such as a quick disk of
+        each machine; by default beside the results.
     csv
         Write the cells as CSV in place of parquet.
     overwrite
@@ -83,7 +87,7 @@ def cohort(
     run = CohortRun(
         workers=workers, scheduler=scheduler, shard=part, collect=collect,
         retry_failed=retry_failed, overwrite=overwrite, csv=csv, sweeps=flags.sweep,
-        compare=compare, patterns=patterns, group_by=group_by,
+        compare=compare, patterns=patterns, group_by=group_by, scratch=scratch,
     )  # fmt: skip
 
     def tell(line: str) -> None:

@@ -69,6 +69,8 @@ class Work:
         Whether everything is made again.
     notes
         What was noticed while the study was read.
+    scratch
+        Folder for the tiles of slides that are under way; by default beside their results.
     """
 
     sample: "Sample"
@@ -80,6 +82,7 @@ class Work:
     csv: bool = False
     overwrite: bool = False
     notes: tuple[str, ...] = ()
+    scratch: Path | None = None
 
     @property
     def name(self) -> str:
@@ -216,6 +219,7 @@ def work_on(
     csv: bool = False,
     overwrite: bool = False,
     notes: tuple[str, ...] = (),
+    scratch: Path | None = None,
 ) -> Work:
     """Return what is to be done for a sample; see `Work`."""
     inputs = Inputs(
@@ -234,7 +238,7 @@ def work_on(
     ]  # fmt: skip
     return Work(
         sample=sample, inputs=inputs, study=study, out=out, key=_digest(told), sweeps=sweeps,
-        csv=csv, overwrite=overwrite, notes=notes,
+        csv=csv, overwrite=overwrite, notes=notes, scratch=scratch,
     )  # fmt: skip
 
 

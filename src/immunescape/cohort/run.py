@@ -96,10 +96,11 @@ def run_cohort(
         batches=study.gating.share == "batch",
     )
     out = out.resolve()
+    scratch = run.scratch.resolve() if run.scratch else None
     works = [
         work_on(
             sample, study, out, study_file=study_file, sweeps=run.sweeps, csv=run.csv,
-            overwrite=run.overwrite, notes=notes,
+            overwrite=run.overwrite, notes=notes, scratch=scratch,
         )
         for sample in sheet.samples
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """How a cohort is run and its numbers compared; what decides those of a slide is the study."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from immunescape.compare import CompareParams
 from immunescape.patterns import PatternParams
@@ -35,6 +36,9 @@ class CohortRun:
         How timepoints are compared, and from where on numbers are consistent with a pattern.
     group_by
         Columns of the sheet whose groups are compared.
+    scratch
+        Folder for the tiles of slides that are under way; by default beside their results. A slide
+        that another machine goes on with begins anew where this is a disk of its own.
     """
 
     workers: int = 1
@@ -48,3 +52,4 @@ class CohortRun:
     compare: CompareParams = field(default_factory=CompareParams)
     patterns: PatternParams = field(default_factory=PatternParams)
     group_by: tuple[str, ...] = ()
+    scratch: Path | None = None

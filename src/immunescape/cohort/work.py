@@ -35,6 +35,7 @@ from immunescape.pipeline.grouped import (
 )
 from immunescape.pipeline.run import run_job
 from immunescape.pipeline.takeover import without_tables
+from immunescape.pipeline.tiles import Means
 
 if TYPE_CHECKING:
     from immunescape.pipeline.job import Job
@@ -61,7 +62,7 @@ def measure(work: Work) -> Outcome:
         if again:
             result = run_job(
                 job, attempt.recorder, csv=work.csv, overwrite=work.overwrite,
-                quick=without_tables(job.study),
+                quick=without_tables(job.study), means=Means(scratch=work.scratch),
             )  # fmt: skip
             attempt.beat.state = dataclasses.replace(attempt.beat.state, cells=len(result.cells))
         tables = "" if again else attempt.beat.state.tables

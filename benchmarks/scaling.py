@@ -27,6 +27,7 @@ import pandas as pd
 mpl.use("agg")
 import matplotlib.pyplot as plt
 
+from immunescape.threads import allotted_threads
 from peers import GREY, OURS, bare, machine, table
 from replay import Cluster, Job, Outcome, Step, Task, enlarged, replay
 from scaling_model import COSTS, models
@@ -139,7 +140,7 @@ def check(
         key = f"wall-{edge}-{workers}-{threads}"
         told = recordings.get(key, "wall", slide, workers, threads=threads)
         real = told["wall_s"]
-        memory = f"{told['client_gb']:.2f} GB"
+        memory = f"{told['client_gb']:.2f} GB" if told["client_gb"] else "not looked at"
         if told["worker_gb"]:
             memory += f", a worker {told['worker_gb']:.2f} GB"
         rows.append((name, f"{said:.1f} s", f"{real:.1f} s", f"{said / real - 1:+.1%}", memory))
@@ -162,6 +163,19 @@ def check_size(records: list[dict[str, Any]]) -> None:
                  f"{a:.1f} s", f"{b:.1f} s", f"{a / b - 1:+.1%}")
             )  # fmt: skip
     print(table(("slide", "what", "said", "recorded", "error"), rows))
+
+
+def check_growth(records: list[dict[str, Any]], runs: pd.DataFrame) -> None:
+    """Compare runs of the command on all processors with what recorded slides say of them."""
+    threads = allotted_threads()
+    print(f"\n### Check: the command on {threads} threads, from slides of "
+          f"{' and '.join(format(r['mpx'], 'g') for r in records)} Mpx\n")  # fmt: skip
+    rows = []
+    small = records[0] if len(records) > 1 else None
+    for mpx, real in runs.groupby("mpx").wall_s.median().items():
+        said = replay([sized(mpx, records[-1], small)], Cluster(threads, cores=threads)).seconds
+        rows.append((f"{mpx:g} Mpx", f"{said:.0f} s", f"{real:.0f} s", f"{said / real - 1:+.1%}"))
+    print(table(("slide", "simulated", "real", "error"), rows))
 
 
 def sized(mpx: float, large: dict[str, Any], small: dict[str, Any] | None) -> Job:
@@ -229,7 +243,7 @@ def cohort(task: Task, open_s: float, quick: bool) -> Job:
 
 
 def cohorts(
-    slide: Job, records: list[dict[str, Any]], found: dict[str, Any], quick: bool
+    slide: Job, records: list[dict[str, Any]], found: dict[str, Any], open_s: float, quick: bool
 ) -> dict[tuple[int, str, int], Outcome]:
     """Print what ten thousand slides take, each done by one worker."""
     sizes = [record["mpx"] for record in records]
@@ -237,7 +251,7 @@ def cohorts(
     more_mb = grown(sizes, [client_mb(record) for record in records])
     # a cohort makes the tables under the gates of the patient, and under those of the slide alone
     again_s = grown(sizes, [step["analyse"] for step in steps])
-    open_s = steps[-1]["open"]
+    twice_mb = 2 * records[-1]["bytes"] / 1e6 * GPX / sizes[-1]
     outcomes, rows = {}, []
     for cores in (1, 2):
         task = as_task(slide, cores, more_mb, again_s)
@@ -263,7 +277,12 @@ def cohorts(
                 )  # fmt: skip
             if math.isfinite(limit):
                 full = limit * task.seconds / task.megabytes
-                print(f"Storage of {name} is as busy as the workers from {full:,.0f} workers on.")
+                least = limit * task.seconds / twice_mb
+                print(
+                    f"Storage of {name} is as busy as the workers from {full:,.0f} workers on; were "
+                    f"the file read twice and nothing else asked for, from {least:,.0f} on."
+                )
+    print(f"The client opens a slide in {open_s * 1e3:.0f} ms, all before the first one is begun.")
     print(f"\n### {job.count:,} slides of 1 Gpx, each done by one worker\n")
     head = ("cores a worker", "storage", "workers", "time", "workers computing", "storage busy",
             "client busy")  # fmt: skip
@@ -312,8 +331,8 @@ def plot_model(runs: pd.DataFrame, folder: Path) -> None:
         ax.legend(frameon=False, loc="upper left", fontsize=9)
         ax.minorticks_off()
         bare(ax)
-    axes[1].set_ylim(0, over["peak_gb"][0].at(most) * 1.5)
     axes[1].set_yscale("linear")
+    axes[1].set_ylim(0, over["peak_gb"][0].at(most) * 1.3)
     axes[1].yaxis.set_major_locator(mpl.ticker.AutoLocator())
     axes[1].yaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
     figure.suptitle(
@@ -390,6 +409,9 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keeps slides and recordings")
     parser.add_argument("--edges", type=int, nargs="+", default=[4000, 8000, 20000])
     parser.add_argument("--growth", type=Path, help="whole_slide.csv")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu where the machine is in use"
+    )
     parser.add_argument("--quick", action="store_true", help="small slides")
     parser.add_argument("--again", action="store_true", help="use what the folder holds")
     parser.add_argument("--images", type=Path, help="folder of the plots")
@@ -403,10 +425,11 @@ def main() -> int:
         recordings = Recordings(folder, again=asked.again)
         slides = [whole_slide(folder, edge) for edge in edges]
         records = [
-            recordings.get(f"record-{edge}", "record", slide, threads=1)
+            recordings.get(f"record-{edge}", "record", slide, asked.clock, threads=1)
             for edge, slide in zip(edges, slides, strict=True)
         ]
         found = recordings.get("scheduler", "scheduler", 2)
+        open_s = recordings.get("header", "header", slides[-1])["open_s"]
         tell_tasks(records[-1])
         tell_scheduler(found)
         check(records[0], found, recordings, slides[0])
@@ -414,8 +437,9 @@ def main() -> int:
             check_size(records)
         slide = sized(GPX, records[-1], records[0] if len(records) > 1 else None)
         shared = spread(slide, found)
-        apart = cohorts(slide, records, found, asked.quick)
+        apart = cohorts(slide, records, found, open_s, asked.quick)
         runs = growth(asked, folder)
+        check_growth(records, runs)
         tell_model(runs)
         plot_model(runs, images)
         plot_scaling(shared, apart, images)

@@ -16,7 +16,7 @@ __all__ = ["COSTS", "Line", "fitted", "models"]
 COSTS = {
     "wall_s": ("time", "s", 0.0),
     "peak_gb": ("peak memory", "GB", 16.0),
-    "disk_gb": ("disk while it runs", "GB", 16.0),
+    "disk_gb": ("disk while it runs", "GB", 64.0),
     "result_gb": ("result", "GB", 0.0),
 }
 """Columns of ``whole_slide.csv`` that are modelled: what they are, their unit, and the Mpx from

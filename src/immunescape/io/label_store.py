@@ -260,7 +260,8 @@ class LabelStore:
         group.attrs["key"] = key
         group.attrs["columns"] = list(table.columns)
         for column in table.columns:
-            group.create_array(column, data=table[column].to_numpy())
+            values = table[column].to_numpy()
+            group.create_array(column, data=values, chunks=(max(len(values), 1),))
 
     def table(self, name: str, key: str) -> "pd.DataFrame | None":
         """Return a kept table; None if it is absent or was made with another key."""

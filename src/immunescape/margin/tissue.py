@@ -146,7 +146,11 @@ def tissue_mask(
         sums, count = [total[nearest] for total in sums], count[nearest]
         footprint = footprint[nearest]
     np.maximum(count, 1, out=count)
-    stains = (_mean(sums.pop(0), count) for _ in slide.channels)  # each goes when looked at
+    for total in sums:  # in place, for the planes are large
+        total /= count
+    del count
+    # each goes when it was looked at
+    stains = (sums.pop(0).astype(np.float32, copy=False) for _ in slide.channels)
     seen = whole.mask
     mask = tissue_of(stains, seen, footprint if cells is not None else None, params)
     share = float(mask.sum() / max(seen.sum(), 1))
@@ -166,14 +170,6 @@ class _Sums:
     count: npt.NDArray[np.float32]
     sums: list[npt.NDArray[np.floating[Any]]]
     footprint: npt.NDArray[np.bool_]
-
-
-def _mean(
-    total: npt.NDArray[np.floating[Any]], count: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Divide in place, for the planes are large."""
-    total /= count
-    return total.astype(np.float32, copy=False)
 
 
 def _exact_type(dtype: np.dtype[Any], pixels: float) -> type[np.floating[Any]]:

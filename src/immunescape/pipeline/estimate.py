@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["Estimate", "check_room", "estimate_run", "estimate_slide"]
 
 # Measured with benchmarks/whole_slide.py; see docs/scaling.md.
-_NETWORK_CORE_S_PER_MPX = 0.95
-_PIXELS_CORE_S_PER_MPX = 0.55
-_TABLES_S_PER_MPX = 0.25
+_NETWORK_CORE_S_PER_MPX = 1.15
+_PIXELS_CORE_S_PER_MPX = 0.85
+_TABLES_S_PER_MPX = 0.2
 _FLOWS_BYTES, _PLANE_BYTES = 6, 4
-_TILES_BYTES = 3.5
-_RESULT_BYTES = 0.45
+_TILES_BYTES = 1.5
+_RESULT_BYTES = 0.5
 _LABELS_BYTES = 0.25
 _FIXED_BYTES = 20e6
 _SHARD_PX = 4096
 _CHUNK_PX = 1024
-_OTHER_FILES = 60
+_OTHER_FILES = 150
 
 
 @dataclass(frozen=True)

@@ -279,8 +279,8 @@ def cohorts(
                 full = limit * task.seconds / task.megabytes
                 least = limit * task.seconds / twice_mb
                 print(
-                    f"Storage of {name} is as busy as the workers from {full:,.0f} workers on; were "
-                    f"the file read twice and nothing else asked for, from {least:,.0f} on."
+                    f"Storage of {name} is as busy as the workers from {full:,.0f} workers on; "
+                    f"were the file read twice and nothing else asked for, from {least:,.0f} on."
                 )
     print(f"The client opens a slide in {open_s * 1e3:.0f} ms, all before the first one is begun.")
     print(f"\n### {job.count:,} slides of 1 Gpx, each done by one worker\n")
@@ -299,8 +299,8 @@ def tell_model(runs: pd.DataFrame) -> None:
         told = (f"{rest:+.0%} at {mpx:g}" for rest, mpx in zip(a.residuals, used.mpx, strict=True))
         rows.append(
             (
-                title, f"{a.fixed:.3g} {unit}", f"{a.slope * 1e3:.3g} {unit}",
-                f"{b.slope * 1e6:.3g} {unit}", ", ".join(told),
+                title, *(f"{float(f'{value:.3g}'):g} {unit}"
+                         for value in (a.fixed, a.slope * 1e3, b.slope * 1e6)), ", ".join(told),
             )
         )  # fmt: skip
     head = ("cost", "fixed", "a Gpx", "a million cells", "measured over fitted, at Mpx")

@@ -168,7 +168,6 @@ def measure_cells(
         progress(_STEP, done, len(blocks))
     markers = [stains[c].marker for c in rims]
     pieces = join_pieces(sums.pieces, len(rims))
-    sums.pieces.clear()
     statistics, sectors = rim_columns(pieces, markers, sums.p35, len(shapes))
     columns = {
         **_shape_columns(shapes, solidity, sums, pixel, nuclei is not None),

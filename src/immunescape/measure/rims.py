@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -48,19 +48,25 @@ class Pieces:
     rest_cell: npt.NDArray[np.int64]
 
 
-def join_pieces(parts: Sequence[Pieces], n_markers: int) -> Pieces:
-    """Return the pieces of all blocks; those of one cell, sector and reach may stay several."""
+def join_pieces(parts: list[Pieces], n_markers: int) -> Pieces:
+    """Return the pieces of all blocks; those of one cell, sector and reach may stay several.
+
+    The list is emptied, for all pieces of a slide are not to be in memory twice.
+    """
     none = np.zeros(0, np.int64)
     empty = np.zeros((n_markers, 0))
-    parts = [
+    given, parts = parts, [
         Pieces(none, none.astype(np.int8), np.zeros(1, np.int64), none, empty,
                empty.astype(np.int32), empty, none),
         *parts,
     ]  # fmt: skip
     lengths = np.concatenate([np.diff(p.start) for p in parts])
+    arrays = {field.name: [getattr(p, field.name) for p in parts] for field in fields(Pieces)}
+    given.clear()
+    parts.clear()
 
     def joined(name: str, axis: int = 0) -> Any:
-        return np.concatenate([getattr(p, name) for p in parts], axis=axis)
+        return np.concatenate(arrays.pop(name), axis=axis)
 
     start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Pieces(

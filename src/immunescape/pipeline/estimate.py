@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Estimate", "check_room", "estimate_run", "estimate_slide"]
 
 # Measured with benchmarks/whole_slide.py; see docs/scaling.md.
+_START_S = 10.0
 _NETWORK_CORE_S_PER_MPX = 1.15
 _PIXELS_CORE_S_PER_MPX = 0.85
 _TABLES_S_PER_MPX = 0.2
@@ -90,7 +91,7 @@ def estimate_slide(
     cores = threads or allotted_threads()
     seconds = (
         network / 1e6 * _NETWORK_CORE_S_PER_MPX + pixels / 1e6 * _PIXELS_CORE_S_PER_MPX
-    ) / cores + pixels / 1e6 * _TABLES_S_PER_MPX
+    ) / cores + pixels / 1e6 * _TABLES_S_PER_MPX + _START_S
     files = _OTHER_FILES
     if keep_labels:
         files += 2 * _stored_files(shape)

@@ -272,23 +272,6 @@ def measure_labelled(
         corrected = correct_slide(
             slide, panel, study.correction, progress=progress, mapper=mapper
         )  # fmt: skip
-    with recorder.step("measure"):
-        cells = measure_cells(
-            corrected.slide, labelled.nuclei, labelled.cells, panel, study.measure,
-            progress=progress, mapper=mapper,
-        )  # fmt: skip
-        cells, rims = split_rims(cells)
-        if slide.imaged is not None:
-            cut = np.isin(cells.labels, labels_at_gaps(labelled.cells, slide.imaged))
-            framed = cells["touches_frame"].to_numpy(bool)
-            cells = cells.with_columns({"touches_frame": framed | cut})
-        labelled.store.put_table(RIMS, rims.reset_index(), RIMS)
-        imported = labelled.origin.get("labels") == "imported"
-        if len(cells) == 0 and imported and not labelled.corrected.outcomes:
-            raise LabelsError(
-                f"the labels given for {slide.name} hold no cell; pass a label image in which "
-                "each cell has its own positive number"
-            )
     with recorder.step("tissue"):
         tissue = tissue_mask(
             slide, labelled.cells, slide.pixel_size_um, study.tissue, progress=progress,
@@ -307,6 +290,24 @@ def measure_labelled(
         flags = labelled.store.add(PROPOSALS, tissue.mask.mask.shape, tissue.mask.grid_um)
         flags[...] = packed(quality.proposals, tissue.mask.mask.shape)
         labelled.store.finish(PROPOSALS)
+    # last, for the tables of cells are large
+    with recorder.step("measure"):
+        cells = measure_cells(
+            corrected.slide, labelled.nuclei, labelled.cells, panel, study.measure,
+            progress=progress, mapper=mapper,
+        )  # fmt: skip
+        cells, rims = split_rims(cells)
+        if slide.imaged is not None:
+            cut = np.isin(cells.labels, labels_at_gaps(labelled.cells, slide.imaged))
+            framed = cells["touches_frame"].to_numpy(bool)
+            cells = cells.with_columns({"touches_frame": framed | cut})
+        labelled.store.put_table(RIMS, rims.reset_index(), RIMS)
+        imported = labelled.origin.get("labels") == "imported"
+        if len(cells) == 0 and imported and not labelled.corrected.outcomes:
+            raise LabelsError(
+                f"the labels given for {slide.name} hold no cell; pass a label image in which "
+                "each cell has its own positive number"
+            )
     return Measured(
         name=slide.name,
         shape=slide.shape,

@@ -112,7 +112,7 @@ def main() -> int:
             out = place / f"killed{runs}"
             before: dict[str, int] = {}
             while kills < asked.kills:
-                running, done = killed(slide, out, chance.uniform(0.1, 0.6) * whole)
+                running, done = killed(slide, out, chance.uniform(0.25, 0.6) * whole)
                 if not running:
                     break
                 kills += 1
@@ -122,6 +122,8 @@ def main() -> int:
                     f"  kill {kills} in {stage_of(done)}: {len(done)} tiles are done, "
                     f"{len(again)} of them again", flush=True,
                 )  # fmt: skip
+                if done and done.keys() == before.keys():
+                    break  # all tiles are done; another kill would only meet tables
                 before = done
             timed(slide, out)
             check(f"run {runs}, killed and gone on with", out)

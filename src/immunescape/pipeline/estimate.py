@@ -90,8 +90,10 @@ def estimate_slide(
     network = pixels * (pixel_size_um / NETWORK_UM) ** 2 if segmented else 0.0
     cores = threads or allotted_threads()
     seconds = (
-        network / 1e6 * _NETWORK_CORE_S_PER_MPX + pixels / 1e6 * _PIXELS_CORE_S_PER_MPX
-    ) / cores + pixels / 1e6 * _TABLES_S_PER_MPX + _START_S
+        (network / 1e6 * _NETWORK_CORE_S_PER_MPX + pixels / 1e6 * _PIXELS_CORE_S_PER_MPX) / cores
+        + pixels / 1e6 * _TABLES_S_PER_MPX
+        + _START_S
+    )
     files = _OTHER_FILES
     if keep_labels:
         files += 2 * _stored_files(shape)

@@ -46,6 +46,9 @@ class Result:
         Median wall time of a run, once everything is loaded and compiled.
     runs
         Number of runs; slow ones run once.
+    processor
+        Processor time of a run, all threads together, at the median: what other work on the
+        machine does not change.
     first
         Wall time of the first call, on a small input: what loading and compiling takes.
     peak_gib, start_gib
@@ -57,6 +60,7 @@ class Result:
 
     seconds: float = np.nan
     runs: int = 0
+    processor: float = np.nan
     first: float = np.nan
     peak_gib: float = np.nan
     start_gib: float = np.nan
@@ -93,13 +97,16 @@ def report(prepare: Callable[[], Any], method: Callable[[], Any]) -> Any:
     first = time.perf_counter() - start
     start_gib = peak_gib()
     times: list[float] = []
+    busy: list[float] = []
     result: Any = None
     while len(times) < _RUNS and sum(times) < _LONG_S:
         result = None
-        start = time.perf_counter()
+        start, began = time.perf_counter(), time.process_time()
         result = method()
         times.append(time.perf_counter() - start)
-    told = Result(float(np.median(times)), len(times), first, peak_gib(), start_gib)
+        busy.append(time.process_time() - began)
+    middle = float(np.median(times)), len(times), float(np.median(busy))
+    told = Result(*middle, first, peak_gib(), start_gib)
     print(json.dumps(told.__dict__))
     return result
 

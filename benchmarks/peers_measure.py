@@ -300,7 +300,7 @@ def beside_each_other(edge: int, names: list[str]) -> dict[str, Result]:
     for name in names:
         result = results[name]
         if not result:
-            rows.append((METHODS[name][0], result.problem, "", "", "", ""))
+            rows.append((METHODS[name][0], result.problem, *[""] * 6))
             continue
         own = name.startswith("ours")
         differs = {} if own else differences(tables["ours"], tables[name])
@@ -315,14 +315,16 @@ def beside_each_other(edge: int, names: list[str]) -> dict[str, Result]:
                 METHODS[name][0],
                 f"{duration(result.seconds)} ({result.runs})",
                 times(result.seconds / results["ours"].seconds),
+                duration(result.processor),
+                times(result.processor / results["ours"].processor),
                 duration(result.first),
                 f"{result.peak_gib:.2f} ({result.start_gib:.2f})",
                 agrees,
             )
         )
     header = (
-        "method", "time (runs)", "times ours", "loading", "peak GiB (before it began)",
-        "largest relative differences from ours",
+        "method", "time (runs)", "times ours", "processor", "times ours", "loading",
+        "peak GiB (before it began)", "largest relative differences from ours",
     )  # fmt: skip
     print(table(header, rows))
     return results

@@ -46,6 +46,7 @@ NO_DOUBT = {
     "as the imported table says",
     "no rule holds",  # was called so
     "a value is missing: it could be …",
+    "…… in … files, and … more while it runs",  # before a run, of its disk
 }
 """Sentences of these modules that are no doubts, written as they stand there."""
 

@@ -104,6 +104,7 @@ def test_cells_end_at_a_gap(made) -> None:
 def test_a_missing_tile_is_told(made) -> None:
     text = (made["gap"] / "provenance.json").read_text(encoding="utf-8")
     assert "11.1 % of the frame of P08 was not imaged" in text
+    assert "lie nearer to the frame, or to what was not imaged, than to the interface" in text
 
 
 def test_numbers_that_were_taken_over_know_of_the_gap(made) -> None:

@@ -1,11 +1,13 @@
 """From a slide to labelled nuclei."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import zarr
 
 from immunescape.errors import ModelError, SlideError
-from immunescape.segment import SegmentParams, grow_cells, load_model, segment_nuclei
+from immunescape.segment import SegmentParams, engine, grow_cells, load_model, segment_nuclei
 from immunescape.segment.score import match_labels
 from immunescape.slide import Slide
 from tests.segment.drawn import ellipses, stained
@@ -140,3 +142,24 @@ def test_what_cannot_be_segmented_is_said():
         segment_nuclei(image, ("Hoechst",), out)
     with pytest.raises(ModelError, match=r"compactt is no model; give one of compact, cpsam_v2"):
         segment_nuclei(image, ("DAPI_1",), out, SegmentParams(model="compactt"))
+
+
+def test_tiles_that_do_not_agree_are_told(compact, monkeypatch):
+    """Of 700 nuclei across borders ten may be doubtful, and one in a hundred of more."""
+    image = slide(stained(ellipses((120, 120), spacing=21, seed=5)))
+    joined = engine.stitch
+
+    def told(crossing, suspects):
+        monkeypatch.setattr(
+            engine, "stitch",
+            lambda *a, **k: replace(joined(*a, **k), crossing=crossing, suspects=suspects),
+        )  # fmt: skip
+        _, result = segment(image, compact=compact)
+        assert (result.crossing, result.suspects) == (crossing, suspects)
+        return result.warnings
+
+    assert told(700, 10) == told(5000, 50) == ()
+    (warning,) = told(700, 11)
+    assert (
+        "on 11 of 700 nuclei of P07 across the borders of tiles the tiles do not agree" in warning
+    )

@@ -42,6 +42,8 @@ STEP_WORDS = {
     "levels": "reading black and white",
     "flows": "looking for nuclei",
     "nuclei": "outlining nuclei",
+    "write nuclei": "writing nuclei",
+    "grow": "growing cells",
     "import labels": "reading labels",
     "background": "background",
     "measure": "measuring cells",

@@ -264,7 +264,7 @@ CONTACTS = {
     "steinbock": Method("steinbock, border distance", touching_steinbock, 10_000, LOOP),
     "expand": Method(
         "scikit-image expand_labels, then by numpy", touching_expanded, 100_000,
-        "36 bytes a pixel: 14 GB", same=False,
+        "40 bytes a pixel: 16 GB", same=False,
     ),
     "delaunay": Method(
         "squidpy, Delaunay of given centroids", touching_delaunay, 100_000,

@@ -102,8 +102,7 @@ def fill_flows(
 
 
 def _ask(stain: Stain, model: Model, flows: PatchPlane, empty: float, patch: Block) -> None:
-    if (asked := patch_flows(stain, model, patch, empty)) is not None:
-        flows.write(patch, *asked)
+    flows.write(patch, *(patch_flows(stain, model, patch, empty) or (None, None)))
 
 
 def patch_flows(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Block
+from immunescape.errors import OutputError
 
 __all__ = ["FilePlane", "PatchPlane", "scratch_folder"]
 
@@ -67,7 +68,7 @@ class FilePlane:
 
 @dataclass(frozen=True)
 class PatchPlane:
-    """A ``(c, y, x)`` array of which each patch has a file; those that have none are zeros.
+    """A ``(c, y, x)`` array of which each patch has a file, which is small where all is zero.
 
     A file appears whole or not at all, so that patches can be written by several processes.
 
@@ -88,25 +89,38 @@ class PatchPlane:
     patch_px: int
     dtype: str = "float16"
 
-    def write(self, patch: Block, part: Block, values: npt.NDArray[Any]) -> None:
-        """Write a part of a patch, the rest of which is zero."""
-        whole = np.zeros((self.shape[0], *patch.shape), self.dtype)
-        rows, columns = part.inside(patch)
-        whole[:, rows, columns] = values
+    def write(self, patch: Block, part: Block | None, values: npt.NDArray[Any] | None) -> None:
+        """Write a part of a patch, the rest of which is zero; without a part all of it is."""
+        whole = np.zeros(0, self.dtype)
+        if part is not None and values is not None:
+            whole = np.zeros((self.shape[0], *patch.shape), self.dtype)
+            rows, columns = part.inside(patch)
+            whole[:, rows, columns] = values
         path = self._path(patch.y0, patch.x0)
         beside = path.with_name(f".{path.stem}.{os.getpid()}.npy")
         np.save(beside, whole)
         os.replace(beside, path)
 
     def read(self, block: Block) -> npt.NDArray[Any]:
-        """Return the values of a block, ``(c, y, x)``."""
+        """Return the values of a block, ``(c, y, x)``.
+
+        Raises
+        ------
+        OutputError
+            If a patch was not written, or is damaged: it must not be taken for an empty one.
+        """
         out = np.zeros((self.shape[0], *block.shape), self.dtype)
         edge = self.patch_px
         for top in range(block.y0 // edge * edge, block.y1, edge):
             for left in range(block.x0 // edge * edge, block.x1, edge):
                 try:
                     stored = np.load(self._path(top, left), mmap_mode="r")
-                except FileNotFoundError:
+                except (OSError, ValueError, EOFError) as error:
+                    raise OutputError(
+                        "what an earlier run kept of the slide is damaged; give the same command "
+                        "again, and it begins anew"
+                    ) from error
+                if not stored.size:
                     continue
                 both = Block(
                     max(top, block.y0), min(top + edge, block.y1),

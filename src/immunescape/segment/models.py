@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.errors import ModelError
+from immunescape.segment._triton import hide_triton
 from immunescape.segment.warming import uncollected
 
 __all__ = [
@@ -127,6 +128,7 @@ def load_model(
 
 
 def _open(name: str, diameter_um: float, device: str, precision: str) -> Model:
+    hide_triton()
     if name == "compact":
         return _compact(COMPACT_WEIGHTS, name, device, precision)
     if name in CELLPOSE_MODELS:

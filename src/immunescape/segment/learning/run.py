@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.errors import ModelError
+from immunescape.segment._triton import hide_triton
 
 if TYPE_CHECKING:
     from immunescape.segment.learning.train import TrainParams
@@ -22,6 +23,7 @@ class TrainingRun:
 
         import torch
 
+        hide_triton()  # making an optimiser asks for it
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.net, self.params, self.out = net.to(self.device), params, out
         self.average = copy.deepcopy(net).eval()

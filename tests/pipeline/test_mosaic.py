@@ -9,10 +9,16 @@ import shapely
 from tests.mosaics import cuts, write_mosaic
 from tests.slides import CHANNELS, PIXEL_UM, drawn_image, drawn_labels, write_labels
 
+from immunescape.blocks import Block
 from immunescape.cli import main
 from immunescape.io import write_ome_tiff
 from immunescape.io.geojson import read_regions
 from immunescape.io.labels import LabelStore
+from immunescape.pipeline.finished import load_finished
+from immunescape.pipeline.inputs import Inputs
+from immunescape.pipeline.job import open_job
+from immunescape.pipeline.measured import label_slide, measure_labelled
+from immunescape.study import read_study
 
 pytestmark = pytest.mark.usefixtures("without_reports")
 
@@ -123,3 +129,22 @@ def test_a_folder_is_described(made, capsys) -> None:
     assert "tiles       8, 120 x 80 px, placed by position tags" in told
     assert "overlap     0 %" in told
     assert "gaps        11.1 % of the frame, not imaged" in told
+
+
+def test_who_asks_for_contacts_knows_of_the_gap(made, tmp_path) -> None:
+    """Cells grown for the table of sensitivity end where the slide does, new or taken over."""
+    study = read_study(made["gap"] / "study.toml")
+    place = made["gap"].parent
+    inputs = Inputs(slide=place.parent / "P08", labels=(place.parent / "cells.tif",))
+    job = open_job(inputs, place, study)
+    finished = load_finished(job)
+    new = label_slide(
+        job.opened.slide, job.opened.panel, LabelStore.create(tmp_path / "l.zarr", PIXEL_UM),
+        study, labels=job.opened.labels,
+    )  # fmt: skip
+    measured = measure_labelled(job.opened.slide, job.opened.panel, new, study)
+    (gap,) = (c for k, c in enumerate(cuts(drawn_labels().shape, TILE)) if k == MISSING)
+    seen = np.ones(job.opened.slide.shape, bool)
+    seen[gap.slices] = False
+    for known in (finished.measured.imaged, measured.imaged):
+        np.testing.assert_array_equal(known.mask(Block(0, seen.shape[0], 0, seen.shape[1])), seen)

@@ -9,6 +9,7 @@ import pytest
 from immunescape.pipeline.measured import Measured
 from immunescape.pipeline.touching import Touching
 from immunescape.segment import grow_cells
+from immunescape.slide import Imaged
 from immunescape.study import Study
 
 
@@ -47,3 +48,18 @@ def test_more_growth_touches_more():
     )
     assert not Touching.found(measured(two_nuclei(13), grown=True), none).growth
     assert not Touching.found(measured(two_nuclei(13), grown=False), Study()).growth
+
+
+@pytest.mark.parametrize("um", [2.5, 5.0])
+def test_no_growth_touches_across_what_was_not_imaged(um, monkeypatch):
+    """Nuclei 9 px apart reach each other; with 4 px between them that have no pixels they do not."""
+    monkeypatch.setattr("immunescape.pipeline.touching._GROWN_UM", (um,))
+    whole = measured(two_nuclei(9), grown=True)
+    assert len(Touching.found(whole, Study()).growth[um]) == 1
+    tiles = Imaged(np.array([[0, 30, 0, 21], [0, 30, 25, 60]]))
+    found = Touching.found(dataclasses.replace(whole, imaged=tiles), Study())
+    assert len(found.growth[um]) == 0
+    # where only a part is missing they touch beside it
+    part = Imaged(np.array([[0, 15, 0, 60], [15, 30, 0, 21], [15, 30, 25, 60]]))
+    found = Touching.found(dataclasses.replace(whole, imaged=part), Study())
+    assert len(found.growth[um]) == 1

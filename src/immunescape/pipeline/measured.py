@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from immunescape.io.labels import ImportedLabels
     from immunescape.panel import Panel
     from immunescape.regions import Regions
-    from immunescape.slide import Slide
+    from immunescape.slide import Imaged, Slide
     from immunescape.study import Study
 
 __all__ = [
@@ -101,6 +101,8 @@ class Measured:
         What was noticed while cells were found.
     corrected
         What became of corrections to the labels.
+    imaged
+        Where the slide has pixels; None if everywhere.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Measured:
     warnings: tuple[str, ...] = ()
     label_warnings: tuple[str, ...] = ()
     corrected: Corrected = field(default_factory=Corrected)
+    imaged: "Imaged | None" = None
 
     @property
     def grown(self) -> bool:
@@ -335,4 +338,5 @@ def measure_labelled(
         ),
         label_warnings=labelled.warnings,
         corrected=labelled.corrected,
+        imaged=slide.imaged,
     )

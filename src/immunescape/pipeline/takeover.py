@@ -162,6 +162,7 @@ def _measured(
         correction=told["correction"],
         warnings=tuple(told["warnings"]),
         label_warnings=earlier.label_warnings,
+        imaged=slide.imaged,
     )
 
 

@@ -59,7 +59,8 @@ class Touching:
         growth = {}
         for um in _lengths(measured, study):
             assert measured.nuclei is not None
-            cells = GrownPlane(measured.nuclei, pixel, um)
+            # as the cells that were measured, these end where the slide was not imaged
+            cells = GrownPlane(measured.nuclei, pixel, um, measured.imaged)
             growth[um] = find_contacts(
                 cells, pixel, rule, progress=progress, mapper=_named(mapper, f"grown {um:g} um")
             ).pairs  # fmt: skip

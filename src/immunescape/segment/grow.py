@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
+from immunescape.slide import Imaged
 
 __all__ = ["GrownPlane", "grow_cells"]
 
@@ -25,10 +26,15 @@ class GrownPlane:
         Edge of a pixel.
     grow_um
         How far a cell reaches beyond its nucleus.
+    imaged
+        Where the slide has pixels; None if everywhere. No cell reaches into the rest.
     """
 
-    def __init__(self, nuclei: Plane, pixel_size_um: float, grow_um: float) -> None:
+    def __init__(
+        self, nuclei: Plane, pixel_size_um: float, grow_um: float, imaged: Imaged | None = None
+    ) -> None:
         self.nuclei = nuclei
+        self.imaged = imaged
         self.shape = (int(nuclei.shape[-2]), int(nuclei.shape[-1]))
         self.dtype = np.dtype(np.int32)
         self._reach = grow_um / pixel_size_um
@@ -48,6 +54,8 @@ class GrownPlane:
         rows, columns = block.inside(outer)
         grown = np.empty(block.shape, dtype=np.int32)
         grow(labels, grown, rows.start, columns.start, *self._offsets)
+        if self.imaged is not None:
+            grown[~self.imaged.mask(block)] = 0
         return grown
 
 

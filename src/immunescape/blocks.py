@@ -1,8 +1,10 @@
 """Cutting a plane into blocks with a halo, so that memory is bounded by the block."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from immunescape.threads import allotted_threads
@@ -133,12 +135,19 @@ def in_threads(
 def map_blocks(function: Callable[[Block], _Result], blocks: Sequence[Block]) -> Iterator[_Result]:
     """Yield ``function(block)`` in the order of the blocks, computed on several threads.
 
-    As many blocks are in memory at once as the process may use threads, at most eight. When the
-    caller stops early or is interrupted, blocks not yet begun are dropped.
+    As many blocks are worked on at once as the process may use threads, at most eight, and as many
+    again wait at most, done or not begun: a slow caller holds the threads up, not the memory. When
+    the caller stops early or is interrupted, blocks not yet begun are dropped.
     """
-    pool = ThreadPoolExecutor(min(allotted_threads(), _MOST_THREADS))
+    count = min(allotted_threads(), _MOST_THREADS)
+    pool = ThreadPoolExecutor(count)
+    left = iter(blocks)
     try:
-        for future in [pool.submit(function, block) for block in blocks]:
-            yield future.result()
+        # one slow block does not leave the other threads without work
+        ahead = deque(pool.submit(function, block) for block in islice(left, 2 * count))
+        while ahead:
+            # of a future that is kept the result is kept too
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(function, block) for block in islice(left, 1))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -52,7 +52,7 @@ def test_more_growth_touches_more():
 
 @pytest.mark.parametrize("um", [2.5, 5.0])
 def test_no_growth_touches_across_what_was_not_imaged(um, monkeypatch):
-    """Nuclei 9 px apart reach each other; with 4 px between them that have no pixels they do not."""
+    """Nuclei 9 px apart reach each other, but not across 4 px between them without pixels."""
     monkeypatch.setattr("immunescape.pipeline.touching._GROWN_UM", (um,))
     whole = measured(two_nuclei(9), grown=True)
     assert len(Touching.found(whole, Study()).growth[um]) == 1

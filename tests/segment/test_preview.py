@@ -15,7 +15,7 @@ from immunescape.segment import (
     segment_nuclei,
     usable_models,
 )
-from immunescape.slide import Slide
+from immunescape.slide import Imaged, Slide
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,19 @@ def test_a_preview_takes_the_parameters(slide, network):
     assert same_partition(usual.nuclei, wide.nuclei)
     assert (wide.cells > 0).sum() > (usual.cells > 0).sum() > (usual.nuclei > 0).sum()
     assert none.count == 0
+
+
+def test_a_preview_shows_nothing_where_the_slide_was_not_imaged(slide, network):
+    height, width = slide.shape
+    tiles = Imaged(np.array([[0, height, 0, 400], [0, height, 406, width]]))
+    pixels = np.where(tiles.mask(Block(0, height, 0, width)), np.asarray(slide.arrays[0]), 0)
+    cut = Slide(slide.name, (pixels,), slide.channels, slide.pixel_size_um, imaged=tiles)
+    block = Block(300, 500, 300, 500)
+    found = preview_nuclei(cut, ("DAPI",), block, model=network)
+    for plane in (found.nuclei, found.cells):
+        assert not plane[:, 100:106].any()
+        assert len(np.unique(plane)) > 10
+    assert found.cells[:, [99, 106]].any()  # cells that reach the gap end there
 
 
 def test_a_dark_place_has_no_nuclei(network):

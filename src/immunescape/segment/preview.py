@@ -130,8 +130,14 @@ def preview_nuclei(
         inside &= (nucleus.x >= here.x0) & (nucleus.x < here.x1)
         seen[nucleus.y[inside] - here.y0, nucleus.x[inside] - here.x0] = label
     nuclei = grid.enlarge(seen, wide)
+    imaged = None if slide.imaged is None else slide.imaged.mask(wide)
     cells = np.zeros_like(nuclei)
+    # as a run does: nothing lies where the slide was not imaged
+    if imaged is not None:
+        nuclei[~imaged] = 0
     grow_cells(nuclei, cells, slide.pixel_size_um, params.grow_um)
+    if imaged is not None:
+        cells[~imaged] = 0
     rows, columns = asked.inside(wide)
     nuclei, cells = nuclei[rows, columns], cells[rows, columns]
     progress("nuclei", steps, steps)

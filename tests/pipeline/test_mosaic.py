@@ -1,5 +1,6 @@
 """A slide cut into tiles gives the numbers of the slide; a tile that is missing takes its own."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from immunescape.pipeline.finished import load_finished
 from immunescape.pipeline.inputs import Inputs
 from immunescape.pipeline.job import open_job
 from immunescape.pipeline.measured import label_slide, measure_labelled
-from immunescape.study import read_study
+from immunescape.pipeline.named_files import places
+from immunescape.study import Study, read_study
 
 pytestmark = pytest.mark.usefixtures("without_reports")
 
@@ -148,3 +150,18 @@ def test_who_asks_for_contacts_knows_of_the_gap(made, tmp_path) -> None:
     seen[gap.slices] = False
     for known in (finished.measured.imaged, measured.imaged):
         np.testing.assert_array_equal(known.mask(Block(0, seen.shape[0], 0, seen.shape[1])), seen)
+
+
+@pytest.mark.parametrize("given", [".", "..", "sub/.."])
+def test_a_folder_has_its_name_however_it_is_given(made, tmp_path, monkeypatch, given) -> None:
+    whole, beside = tmp_path / "P07", tmp_path / "notes.geojson"
+    shutil.copytree(made["tiles"].parent.parent / "P07", whole)
+    (whole / "sub").mkdir()
+    beside.write_text('{"type": "FeatureCollection", "features": []}')
+    labels = made["tiles"].parent.parent / "cells.tif"
+    monkeypatch.chdir(whole / "sub" if given == ".." else whole)
+    for path in (Path(given), Path(given).absolute()):
+        job = open_job(Inputs(slide=path, labels=(labels,)), tmp_path / "out", Study())
+        assert (job.opened.slide.name, job.folder.name) == ("P07", "P07")
+        assert job.opened.files[0].file == "P07"
+        assert beside in [folder / beside.name for folder in places(job.inputs)]

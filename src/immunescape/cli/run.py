@@ -86,7 +86,7 @@ def run(
 
     def announce(estimate: Estimate) -> None:
         if not quiet:
-            print(f"{slide.name}: {estimate}", file=sys.stderr, flush=True)
+            print(f"{inputs.slide.name}: {estimate}", file=sys.stderr, flush=True)
 
     with block_map(workers, scheduler) as mapper, show_progress(quiet=quiet) as progress:
         means = Means(

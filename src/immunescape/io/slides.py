@@ -9,7 +9,7 @@ from immunescape.io.found import Found, finish
 if TYPE_CHECKING:
     from immunescape.slide import Slide
 
-__all__ = ["open_slide"]
+__all__ = ["named_path", "open_slide"]
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = (
@@ -63,10 +63,20 @@ def open_slide(
     SlideError
         One line that names the file, what is wrong and what to do.
     """
-    path = Path(path)
-    path = path if path.name else path.resolve()
+    path = named_path(Path(path))
     found = _read(path, scene, channel_names, pixel_size_um)
     return finish(found, path, pixel_size_um, channel_names)
+
+
+def named_path(path: Path) -> Path:
+    """Return a path that ends in the name of what it leads to; ``.`` and ``..`` have none.
+
+    >>> named_path(Path("slides/P07.tif")).as_posix()
+    'slides/P07.tif'
+    >>> named_path(Path("..")) == Path.cwd().parent
+    True
+    """
+    return path.resolve() if path.name in ("", "..") else path
 
 
 def _read(

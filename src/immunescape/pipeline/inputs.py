@@ -17,6 +17,7 @@ from immunescape.io.edits import Edits
 from immunescape.io.geojson import read_annotations
 from immunescape.io.labels import ImportedLabels, read_imported_labels
 from immunescape.io.output import check_folder_name
+from immunescape.io.slides import named_path
 from immunescape.panel import Panel, require_nuclear
 from immunescape.pipeline.control import ControlSlide, read_control
 from immunescape.pipeline.given import GivenEdits, find_edits
@@ -37,7 +38,8 @@ class Inputs:
     Parameters
     ----------
     slide
-        The slide file or OME-Zarr folder.
+        The slide file, or the folder of an OME-Zarr or of tiles; given as ``.`` or ``..`` it is
+        called by its name.
     annotations
         GeoJSON with regions drawn by hand.
     labels
@@ -62,6 +64,10 @@ class Inputs:
     control: Path | None = None
     study: Path | None = None
     name: str = ""
+
+    def __post_init__(self) -> None:
+        """Find the name of the slide, by which studies and messages know it."""
+        object.__setattr__(self, "slide", named_path(self.slide))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,11 @@
 """Tiles that are kept until a slide is done."""
 
 import json
-import os
+import subprocess
+import sys
+import threading
+import time
+from subprocess import PIPE
 
 import numpy as np
 import psutil
@@ -9,8 +13,18 @@ import pytest
 
 from immunescape.blocks import in_threads, iter_blocks
 from immunescape.errors import OutputError
+from immunescape.io import ownership
 from immunescape.io.tile_store import TileStore
 
+HOLDS = """
+import sys, time
+from pathlib import Path
+from immunescape.io.tile_store import TileStore
+
+TileStore.open(Path(sys.argv[1]))
+print("holds", flush=True)
+time.sleep(60)
+"""
 BLOCKS = list(iter_blocks((40, 60), 20))
 
 
@@ -98,17 +112,75 @@ def test_steps_and_tile_sizes_are_told_apart(tmp_path):
 def test_only_one_run_works_on_a_slide(tmp_path):
     store = TileStore.open(tmp_path / "tiles")
     TileStore.open(tmp_path / "tiles")  # this process may
-    owner = store.folder / "owner.json"
-    parent = json.loads(owner.read_text()) | {"pid": os.getppid()}
-    parent["started"] = psutil.Process(os.getppid()).create_time()
-    owner.write_text(json.dumps(parent))
-    with pytest.raises(OutputError, match="another run works on tiles"):
-        TileStore.open(tmp_path / "tiles")
-    owner.write_text(json.dumps(parent | {"started": 1.0}))  # a process that has long ended
-    TileStore.open(tmp_path / "tiles")
-    owner.write_text("{")
-    TileStore.open(tmp_path / "tiles").remove()
+    store.leave()
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(store.folder)], stdout=PIPE) as other:
+        assert other.stdout.readline() == b"holds\n"
+        with pytest.raises(OutputError, match="another run works on tiles"):
+            TileStore.open(tmp_path / "tiles")
+        other.kill()
+        # it has ended, though nobody asked how: a lock of a dead process holds nothing
+        while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        TileStore.open(tmp_path / "tiles").remove()
     assert not (tmp_path / "tiles").exists()
+
+
+@pytest.mark.parametrize("told", ["{", "[]", '{"pid": 1}', '{"host": "elsewhere", "pid": 1}'])
+def test_a_run_on_another_machine_is_known_by_its_signs_of_life(tmp_path, monkeypatch, told):
+    monkeypatch.setattr(ownership, "BEAT_S", 0.1)
+    (tmp_path / "tiles").mkdir()
+    owner = tmp_path / "tiles" / "owner.json"
+    owner.write_text(told)
+    TileStore.open(tmp_path / "tiles").leave()  # it is silent
+    owner.write_text(told)
+    ended = threading.Event()
+    other = threading.Thread(target=ownership._beat, args=(owner, ended))
+    other.start()
+    try:
+        with pytest.raises(OutputError, match="another run works on tiles"):
+            TileStore.open(tmp_path / "tiles")
+    finally:
+        ended.set()
+        other.join()
+    assert owner.read_text() == told
+
+
+def test_an_owner_gives_signs_of_life_until_it_lets_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(ownership, "BEAT_S", 0.01)
+    store = TileStore.open(tmp_path / "tiles")
+    owner = tmp_path / "tiles" / "owner.json"
+    seen = {owner.stat().st_mtime_ns}
+    while len(seen) < 3:
+        time.sleep(0.01)
+        seen.add(owner.stat().st_mtime_ns)
+    store.leave()
+    time.sleep(0.05)
+    assert not owner.exists()
+
+
+def test_what_a_faster_process_holds_is_not_taken_from_it(tmp_path):
+    owner = tmp_path / "owner.json"
+    owner.write_text('{"pid": 1}')
+    gone = {"pid": 2}  # as was read before the other took hold
+    assert not ownership._clear(owner, gone)
+    assert json.loads(owner.read_text()) == {"pid": 1}
+    assert ownership._clear(owner, {"pid": 1})
+    assert list(tmp_path.iterdir()) == []
+    assert not ownership._clear(owner, {"pid": 1})
+
+
+def test_after_a_power_cut_all_is_begun_anew(tmp_path):
+    store = TileStore.open(tmp_path / "tiles")
+    results(store, Asked())
+    owner = store.folder / "owner.json"
+    told = json.loads(owner.read_text())
+    owner.write_text(json.dumps(told | {"pid": 0}))  # killed alone: goes on
+    again = Asked()
+    assert results(TileStore.open(tmp_path / "tiles"), again) == expected()
+    assert again.blocks == []
+    owner.write_text(json.dumps(told | {"boot": told["boot"] - 3600}))
+    assert results(TileStore.open(tmp_path / "tiles"), again) == expected()
+    assert sorted(again.blocks) == sorted(BLOCKS)
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_a_line(tmp_path):

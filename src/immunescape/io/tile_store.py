@@ -1,6 +1,5 @@
 """What is done of a slide, tile by tile, kept so that a run goes on where another one stopped."""
 
-import json
 import os
 import pickle
 import shutil
@@ -12,11 +11,11 @@ from typing import Any, TypeVar
 
 from immunescape.blocks import Block, BlockMap
 from immunescape.errors import OutputError
+from immunescape.io.ownership import Ownership
 
 __all__ = ["Stage", "TileStore"]
 
 _Result = TypeVar("_Result")
-_OWNER = "owner.json"
 _MAGIC = b"tile1"
 
 
@@ -28,28 +27,32 @@ class TileStore:
     ----------
     folder
         Where it is.
+    owner
+        What this process holds of it.
     """
 
     folder: Path
+    owner: Ownership
 
     @classmethod
     def open(cls, folder: Path) -> "TileStore":
         """Make the folder, or go on with that of a run that has ended.
 
+        Where that run ended with the machine, as in a power cut, all is begun anew: a tile may be
+        told as done while what it wrote into a label image never reached the disk.
+
         Raises
         ------
         OutputError
-            If a run that works on it is under way on this machine, or it cannot be written.
+            If a run that works on it is under way, or it cannot be written.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            owner = folder / _OWNER
-            if _works_on(owner):
-                raise OutputError(
-                    f"another run works on {folder.name}; wait for its end, or pass another folder "
-                    "with -o"
-                )
-            owner.write_text(json.dumps(_this_process()), encoding="utf-8")
+            owner = Ownership.take(folder)
+            if owner.rebooted:
+                for place in folder.iterdir():
+                    if place.is_dir():
+                        shutil.rmtree(place)
         except OutputError:
             raise
         except OSError as error:
@@ -57,7 +60,7 @@ class TileStore:
                 f"cannot write into {folder.parent.name or folder.parent}: {error.strerror}; "
                 "pass another folder with -o or --scratch"
             ) from error
-        return cls(folder)
+        return cls(folder, owner)
 
     def stage(self, name: str, key: str) -> "Stage":
         """Return what is kept of a stage; what was kept of it under another key is removed.
@@ -83,10 +86,11 @@ class TileStore:
 
     def leave(self) -> None:
         """Let another run go on with it."""
-        (self.folder / _OWNER).unlink(missing_ok=True)
+        self.owner.release()
 
     def remove(self) -> None:
         """Remove all of it."""
+        self.owner.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -96,13 +100,18 @@ class Stage:
 
     folder: Path
 
+    def holds(self, *steps: str) -> bool:
+        """Tell whether a block of any of these steps is kept."""
+        places = (self._place(step) for step in steps)
+        return any(place.is_dir() and any(place.iterdir()) for place in places)
+
     def keeping(self, base: BlockMap) -> BlockMap:
         """Return a map that keeps each result, and does only the blocks that are not kept."""
 
         def mapper(
             step: str, function: Callable[[Block], _Result], blocks: Sequence[Block], /
         ) -> Iterator[_Result]:
-            place = self.folder / step.replace(" ", "-")
+            place = self._place(step)
             place.mkdir(exist_ok=True)
             there = set(os.listdir(place))
             wanted = [b for b in blocks if _name(b) not in there]
@@ -114,6 +123,9 @@ class Stage:
                 yield _load(place / _name(block), function, block)
 
         return mapper
+
+    def _place(self, step: str) -> Path:
+        return self.folder / step.replace(" ", "-")
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,26 +173,3 @@ def _load(path: Path, function: Callable[[Block], _Result], block: Block) -> _Re
     result = function(block)
     _save(path, result)
     return result
-
-
-def _this_process() -> dict[str, Any]:
-    import platform
-
-    import psutil
-
-    own = psutil.Process()
-    return {"host": platform.node(), "pid": own.pid, "started": own.create_time()}
-
-
-def _works_on(owner: Path) -> bool:
-    """Tell whether another process of this machine that is alive wrote the file."""
-    import psutil
-
-    try:
-        told = json.loads(owner.read_text(encoding="utf-8"))
-        here = _this_process()
-        if told["host"] != here["host"] or told["pid"] == here["pid"]:
-            return False
-        return bool(psutil.Process(int(told["pid"])).create_time() == told["started"])
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        return False

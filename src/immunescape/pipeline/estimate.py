@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,7 +136,7 @@ def check_room(estimate: Estimate, name: str, result: Path, scratch: Path) -> No
     OutputError
         If one of the disks has too little room.
     """
-    there = sum(p.stat().st_size for p in scratch.rglob("*") if p.is_file())
+    there = sum(_file_size(path) for path in scratch.rglob("*"))
     needs = [
         (result, estimate.result_bytes, "-o"),
         (scratch, max(estimate.scratch_bytes - there, 0.0), "--scratch"),
@@ -150,6 +151,15 @@ def check_room(estimate: Estimate, name: str, result: Path, scratch: Path) -> No
                 f"{name} needs {_size(room)} on the disk of {place.parent.name or place.parent} "
                 f"and {_size(free)} are free; free some, or pass another folder with {flag}"
             )
+
+
+def _file_size(path: Path) -> int:
+    """Return the size of a file; 0 for a folder, or what another run has removed meanwhile."""
+    try:
+        told = path.stat()
+    except OSError:
+        return 0
+    return told.st_size if stat.S_ISREG(told.st_mode) else 0
 
 
 def _existing(place: Path) -> Path:

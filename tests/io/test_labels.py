@@ -1,6 +1,8 @@
 """Masks come in lazily, are checked, and leave as OME-Zarr that other programs open."""
 
 import json
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,3 +222,30 @@ def test_real_masks_are_read_by_parts():
 def test_maps_of_several_kinds_in_one_file_are_refused():
     file = DATA / "inform" / "FIHC4__0929309_HP_IM3_2_binary_seg_maps.tif"
     assert "4 planes" in refused(file)
+
+
+def test_a_store_is_found_from_another_working_folder(tmp_path, monkeypatch):
+    """As by a process that helps with a slide, which is told of the array alone."""
+    monkeypatch.chdir(tmp_path)
+    store = LabelStore.create(Path("labels.zarr"), 0.5)
+    store.add("cells", (3, 4))[...] = 7
+    made = pickle.dumps(store["cells"])
+    opened = pickle.dumps(LabelStore.open(Path("labels.zarr"))["cells"])
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    for array in (pickle.loads(made), pickle.loads(opened)):
+        assert (array[...] == 7).all()
+
+
+def test_a_store_that_was_left_is_taken_up_without_its_scraps_or_not_at_all(tmp_path):
+    path = tmp_path / "labels.zarr"
+    store = LabelStore.create(path, 0.5)
+    store.add("cells", (3, 4))[...] = 7
+    scrap = path / "labels" / "cells" / "0" / "c" / "0" / "0.4f.partial"
+    scrap.write_bytes(b"half a chunk")
+    again = LabelStore.resume(path, ("cells",))
+    assert (again.add("cells", (3, 4))[...] == 7).all()
+    assert not scrap.exists()
+    (path / "labels" / "cells" / "0" / "zarr.json").write_bytes(b"")
+    with pytest.raises(LabelsError, match=r"labels\.zarr is damaged"):
+        LabelStore.resume(path, ("cells",))

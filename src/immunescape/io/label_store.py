@@ -64,16 +64,25 @@ class LabelStore:
         Raises
         ------
         LabelsError
-            If the folder is no store that this program wrote.
+            If the folder is no store that this program wrote, or a label image in it is damaged.
         """
         import zarr
 
+        path = path.absolute()
         pixel_size_um = cls.open(path).pixel_size_um
         group = zarr.open_group(path, mode="r+", zarr_format=3)
         for name in set(group.group_keys()) - {"labels"}:
             shutil.rmtree(path / name)
         _keep_only(path, group, lambda name: name in keep)
-        return cls(path, group, pixel_size_um, resumed=True)
+        for unfinished in path.rglob("*.partial"):  # by zarr, which was killed as it wrote
+            unfinished.unlink()
+        store = cls(path, group, pixel_size_um, resumed=True)
+        try:
+            for name in store.names:
+                store.levels(name)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise LabelsError(f"{path.name} is damaged; remove it, and it is made anew") from error
+        return store
 
     @staticmethod
     def drop(path: Path, names: tuple[str, ...]) -> None:
@@ -94,6 +103,7 @@ class LabelStore:
         """
         import zarr
 
+        path = path.absolute()  # as any other process finds it
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise LabelsError(f"{path.name} exists already; remove it or write elsewhere")
         group = zarr.open_group(path, mode="w", zarr_format=3)
@@ -113,6 +123,7 @@ class LabelStore:
         """
         import zarr
 
+        path = path.absolute()
         try:
             group = zarr.open_group(path, mode="r", zarr_format=3)
             pixel_size_um = float(group.attrs["pixel_size_um"])  # type: ignore[arg-type]

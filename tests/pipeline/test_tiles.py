@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import namedtuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +13,8 @@ from immunescape.blocks import in_threads
 from immunescape.cli import main
 from immunescape.cluster import block_map
 from immunescape.errors import ClusterError, OutputError
+from immunescape.io.edits import Edits, append_edits
+from immunescape.io.labels import LabelStore
 from immunescape.pipeline import Inputs, Means, estimate_slide, run_slide
 from immunescape.pipeline.stages import earlier_result
 from immunescape.simulate import FieldParams, simulate_field, write_field
@@ -49,6 +52,14 @@ def assert_same(folder, whole):
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     for name in TABLES:
         assert (folder / f"{name}.csv").read_bytes() == (whole / f"{name}.csv").read_bytes(), name
+
+
+def assert_same_labels(folder, whole):
+    ours, theirs = (LabelStore.open(place / "labels.zarr") for place in (folder, whole))
+    assert set(ours.names) == set(theirs.names)
+    for name in ("nuclei", "cells"):
+        for mine, other in zip(ours.levels(name), theirs.levels(name), strict=True):
+            np.testing.assert_array_equal(mine[...], other[...])
 
 
 class Cut:
@@ -126,6 +137,80 @@ def test_a_run_that_loses_its_workers_can_be_gone_on_with(field, whole, tmp_path
     run_slide(field, tmp_path, STUDY, means=Means(mapper=again))
     assert done and not set(done) & set(again.done)
     assert_same(tmp_path / "f", whole)
+
+
+def test_corrections_of_an_interrupted_run_are_not_those_of_another(field, whole, tmp_path):
+    cells = pd.read_parquet(whole / "cells.parquet").iloc[:3]
+    edits = tmp_path / "edits.csv"
+    asked = Edits()
+    for cell in cells.itertuples():
+        asked = append_edits(edits, [asked.delete(cell.x_um, cell.y_um)])
+
+    def interrupted(step, function, blocks):
+        if step == "contacts":
+            raise KeyboardInterrupt
+        yield from in_threads(step, function, blocks)
+
+    with pytest.raises(KeyboardInterrupt):
+        corrected = dataclasses.replace(field, edits=edits)
+        run_slide(corrected, tmp_path / "out", STUDY, means=Means(mapper=interrupted))
+    run_slide(field, tmp_path / "out", STUDY)
+    assert_same(tmp_path / "out" / "f", whole)
+    assert_same_labels(tmp_path / "out" / "f", whole)
+    assert not (tmp_path / "out" / "f" / "labels.zarr" / "unedited").exists()
+
+
+@pytest.mark.parametrize("keep_labels", [True, False])
+def test_interrupted_while_the_labels_are_given(field, whole, tmp_path, monkeypatch, keep_labels):
+    """The first of them are gone by then; a later run finds them anew, and writes no zeros."""
+    drop = LabelStore.drop
+
+    def interrupted(path, names):
+        drop(path, names[:1])
+        raise KeyboardInterrupt
+
+    def moved_in_part(source, target):
+        shutil.rmtree(source / "labels" / "cells")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LabelStore, "drop", staticmethod(interrupted))
+        patched.setattr(shutil, "move", moved_in_part)
+        with pytest.raises(KeyboardInterrupt):
+            run_slide(field, tmp_path, STUDY, means=Means(keep_labels=keep_labels))
+    run_slide(field, tmp_path, STUDY)
+    assert_same(tmp_path / "f", whole)
+    assert_same_labels(tmp_path / "f", whole)
+
+
+def test_labels_that_are_lost_are_written_again(field, whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_slide(field, tmp_path, STUDY, means=Means(mapper=Cut(after=18)))
+    (store,) = tmp_path.glob(".f.tiles/labels-*/labels.zarr")
+    shutil.rmtree(store)
+    run_slide(field, tmp_path, STUDY)
+    assert_same(tmp_path / "f", whole)
+    assert_same_labels(tmp_path / "f", whole)
+
+
+def test_nothing_is_kept_for_tiles_of_another_size(field, whole, tmp_path):
+    """Where tiles disagree on a nucleus, their size decides the numbers of all behind it."""
+    with pytest.raises(KeyboardInterrupt):
+        run_slide(field, tmp_path, STUDY, means=Means(mapper=Cut(after=18)))
+    again = Cut(after=1000)
+    larger = dataclasses.replace(STUDY.segment, tile_px=384)
+    study = dataclasses.replace(STUDY, segment=larger)
+    run_slide(field, tmp_path, study, means=Means(mapper=again))
+    assert {"flows", "nuclei", "write nuclei", "grow", "measure"} <= {s for s, _ in again.done}
+    assert_same(tmp_path / "f", whole)
+
+
+def test_labels_that_are_no_longer_wanted_are_removed(field, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "f")
+    run_slide(field, tmp_path, STUDY, means=Means(mapper=Cut(after=0), keep_labels=False))
+    assert_same(tmp_path / "f", whole)
+    labels = tmp_path / "f" / "labels.zarr" / "labels"
+    assert not {p.name for p in labels.iterdir()} & {"nuclei", "cells"}
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ from immunescape.pipeline.takeover import (
     taken_over,
     without_tables,
 )
-from immunescape.pipeline.tiles import Means, tiles_of
+from immunescape.pipeline.tiles import Means, drop_labels, tiles_of
 from immunescape.pipeline.touching import Touching
 from immunescape.report.html.slide import slide_report
 from immunescape.report.told import Told
@@ -230,6 +230,8 @@ def run_job(
         update_outputs(
             folder, result, kept, slide.pixel_size_um, csv=csv, edits=opened.given
         )  # fmt: skip
+        if not means.keep_labels:
+            drop_labels(folder / STORE, UNEDITED)
         return result
     # corrections that lie in the folder stay there, with rows that are added meanwhile
     replaces = OUTPUT_NAMES - {CORRECTIONS} if opened.given.own else OUTPUT_NAMES | {REPLACED}

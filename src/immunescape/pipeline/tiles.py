@@ -1,6 +1,7 @@
 """Where a run keeps the tiles it has done, until its result is written."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +18,13 @@ from immunescape.pipeline.estimate import Estimate, check_room, estimate_run
 if TYPE_CHECKING:
     from immunescape.pipeline.job import Job
 
-__all__ = ["Means", "Tiles", "tiles_of"]
+__all__ = ["Means", "Tiles", "drop_labels", "tiles_of"]
 
-_FOUND, _CORRECTED = "labels.zarr", "corrected.zarr"
+_FOUND, _CORRECTED, _GIVEN = "labels.zarr", "corrected.zarr", "given"
 _PLANES = "planes"
 _LABELS = ("nuclei", "cells")
+_WRITES = {"nuclei": ("write nuclei",), "cells": ("grow",)}
+"""Steps that write into each label image."""
 
 
 def _nothing(estimate: Estimate) -> None:
@@ -71,15 +74,19 @@ class Tiles:
         What does a function on the blocks that are not kept.
     labels_key
         Hash of all that decides the labels that are found.
+    tile_px
+        Edge of the tiles in which they are found. Where two tiles do not agree on a nucleus it
+        decides the numbers of all behind it, so that nothing is kept for other tiles.
     """
 
     store: TileStore
     base: BlockMap
     labels_key: str
+    tile_px: int
 
     def mapper(self, stage: str, key: str) -> BlockMap:
         """Return a map that keeps what it does, as part of a stage with this key."""
-        return self.store.stage(stage, key).keeping(self.base)
+        return self._stage(stage, key).keeping(self.base)
 
     @property
     def labelling(self) -> BlockMap:
@@ -99,10 +106,13 @@ class Tiles:
         """Return the store for the labels as they are found, with what an earlier run wrote."""
         place = self._labels.folder / _FOUND
         try:
-            return LabelStore.resume(place, _LABELS)
-        except LabelsError:  # not begun, or not far enough: nothing was written there
-            shutil.rmtree(self._labels.folder)
-            return LabelStore.create(self._labels.folder / _FOUND, pixel_size_um)
+            store = LabelStore.resume(place, _LABELS)
+            if all(name in store for name in _LABELS if self._labels.holds(*_WRITES[name])):
+                return store
+        except LabelsError:  # not begun, not far enough, or damaged
+            pass
+        # tiles that are told as written are of no use without what they were written into
+        return LabelStore.create(self.fresh(), pixel_size_um)
 
     def fresh(self) -> Path:
         """Return the place of the labels as they are found, empty, to be copied to."""
@@ -125,19 +135,32 @@ class Tiles:
         keep_labels
             Whether the label images go with it, or tables and masks alone.
         """
-        found, corrected = self._labels.folder / _FOUND, self.store.folder / _CORRECTED
+        # at once out of the reach of a later run: what follows may be interrupted, and a store of
+        # which a part is gone must not be taken for one whose tiles are all written
+        given = self.store.fresh(_GIVEN)
+        os.rename(self._labels.folder, given)
+        found, corrected = given / _FOUND, self.store.folder / _CORRECTED
         if corrected.exists():
             shutil.move(found, corrected / unedited)
             found = corrected
         if not keep_labels:
-            for store in (found, found / unedited):
-                if store.exists():
-                    LabelStore.drop(store, _LABELS)
+            drop_labels(found, unedited)
         shutil.move(found, target)
 
     @property
     def _labels(self) -> Stage:
-        return self.store.stage("labels", self.labels_key)
+        return self._stage("labels", self.labels_key)
+
+    def _stage(self, name: str, key: str) -> Stage:
+        whole = hashlib.sha256(f"{key} {self.tile_px}".encode()).hexdigest()
+        return self.store.stage(name, whole)
+
+
+def drop_labels(store: Path, unedited: str) -> None:
+    """Remove the label images from a store, and from the one of that name within it."""
+    for place in (store, store / unedited):
+        if place.exists():
+            LabelStore.drop(place, _LABELS)
 
 
 @contextmanager
@@ -166,8 +189,10 @@ def tiles_of(job: "Job", means: Means) -> Iterator[Tiles]:
     check_room(estimate, job.opened.slide.name, job.folder, folder)
     made = [p for p in folder.parents if not p.exists()]
     store = TileStore.open(folder)
+    for name in (_CORRECTED, _GIVEN):  # made anew where they are wanted
+        store.fresh(name)
     try:
-        yield Tiles(store, means.mapper, job.keys.labels)
+        yield Tiles(store, means.mapper, job.keys.labels, job.study.segment.tile_px)
         store.remove()
     except ClusterError:
         store.leave()

@@ -193,7 +193,8 @@ def segment_nuclei(
     if stitched.suspects > max(_FEW_SUSPECTS, _SUSPECTS * stitched.crossing):
         warnings.append(
             f"on {stitched.suspects} of {stitched.crossing} nuclei of {slide.name} across the "
-            "borders of tiles the tiles do not agree; take larger ones with --segment.tile-px"
+            "borders of tiles the tiles do not agree; take larger ones with --segment.tile-px "
+            "and --overwrite"
         )
     return Segmentation(
         count, model.name, model.sha256, model.device, model.threads, model.precision,

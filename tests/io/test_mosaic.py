@@ -152,6 +152,29 @@ def test_tags_that_say_nothing_give_way_to_names(tmp_path, whole) -> None:
     assert "placed by [x,y] in the names" in slide.facts[0]
 
 
+@pytest.mark.parametrize("given", [0.49, 0.25, 1.0])
+def test_another_pixel_size_leaves_tiles_placed_by_tags_at_their_pixels(
+    tmp_path, whole, given
+) -> None:
+    write_mosaic(tmp_path / "P07", whole, NAMES, tile=(30, 40), overlap=2)
+    slide = open_slide(tmp_path / "P07", pixel_size_um=given)
+    assert (slide.pixel_size_um, slide.shape, slide.imaged) == (given, (132, 172), None)
+    np.testing.assert_array_equal(slide.arrays[0][...], whole)
+    assert [w for w in slide.warnings if "--pixel-size-um" not in w] == []
+
+
+def test_another_pixel_size_places_tiles_by_their_names(tmp_path, whole) -> None:
+    """The stage says where they are in µm: it knows nothing of what a file calls a pixel."""
+    folder = tmp_path / "P07"
+    shown = whole[:, :120, :160]
+    written = write_mosaic(folder, shown, NAMES, tile=(40, 160), by="names", um=0.25)
+    for path, y in zip(written, (0, 40, 80), strict=True):
+        write_tile(path, shown[:, y : y + 40], NAMES, UM)  # calls its pixels 0.5 µm
+    slide = open_slide(folder, pixel_size_um=0.25)
+    assert (slide.shape, slide.imaged) == ((120, 160), None)
+    np.testing.assert_array_equal(slide.arrays[0][...], shown)
+
+
 def test_plain_tiles_with_position_tags(tmp_path, whole) -> None:
     """As other programs write them: whole numbers, in inches, all channels in one page."""
     folder = tmp_path / "P07"

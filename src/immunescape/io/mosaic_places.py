@@ -19,6 +19,7 @@ _SEAM_PX = 2
 _LONGEST_UM = 200_000.0
 """No slide is as long as this."""
 _DISAGREE_UM = 2.0
+_BY_TAGS = "position tags"
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,15 +55,22 @@ class Places:
 def place(folder: Path, tiles: list[Tile], pixel_size_um: float | None) -> Places:
     """Lay out two tiles or more; see `immunescape.io.mosaic.read_mosaic`.
 
+    Position tags count pixels of the size that the files state: another size given for the slide
+    changes its scale and leaves every tile at its pixel. Names give µm of the stage, which the
+    size given turns into pixels.
+
     Raises
     ------
     SlideError
         If a tile has no place, two lie at the same one, or they lie farther apart than a slide
         is long.
     """
-    edges = _edges(tiles, pixel_size_um)
+    given = _edges(tiles, pixel_size_um)
     sizes = np.array([tile.size for tile in tiles], np.int64)
-    corners, how, notes = _corners(folder, tiles, sizes * edges)
+    corners, how, notes = _corners(folder, tiles, sizes * given)
+    edges = given
+    if how == _BY_TAGS and (own := _own_edges(tiles)) is not None:
+        edges = own
     exact = (corners - corners.min(axis=0)) / edges
     whole = np.rint(exact).astype(np.int64)
     shape = (whole + sizes).max(axis=0)
@@ -106,15 +114,23 @@ def place(folder: Path, tiles: list[Tile], pixel_size_um: float | None) -> Place
 
 
 def _edges(tiles: list[Tile], pixel_size_um: float | None) -> Floats:
-    """Return height and width of a pixel in µm."""
+    """Return height and width of a pixel of the slide in µm."""
     if pixel_size_um is not None and np.isfinite(pixel_size_um) and pixel_size_um > 0:
         return np.full(2, float(pixel_size_um))
-    known = tiles[0].found.pixel_um
-    if known is None or not all(np.isfinite(edge) and edge > 0 for edge in known):
+    own = _own_edges(tiles)
+    if own is None:
         raise PixelSizeError(
             f"{tiles[0].path.name} {tiles[0].found.no_size or 'has no pixel size'}; "
             "pass --pixel-size-um"
         )
+    return own
+
+
+def _own_edges(tiles: list[Tile]) -> Floats | None:
+    """Return height and width of a pixel in µm by the files; None if they do not say."""
+    known = tiles[0].found.pixel_um
+    if known is None or not all(np.isfinite(edge) and edge > 0 for edge in known):
+        return None
     return np.array(known, np.float64)
 
 
@@ -138,7 +154,7 @@ def _corners(folder: Path, tiles: list[Tile], lengths_um: Floats) -> tuple[Float
                     f"position tags and names of the tiles in {folder.name} disagree by up to "
                     f"{worst:.0f} µm; the tags are used"
                 )
-        return by_tag, "position tags", notes
+        return by_tag, _BY_TAGS, notes
     if len(by_name) == len(tiles):
         return by_name, "[x,y] in the names", []
     if len(by_tag) == len(tiles):

@@ -11,6 +11,8 @@ from immunescape.errors import ControlError
 from immunescape.pipeline.control import read_control
 from immunescape.study import read_study
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 
 def run(folder, *more):
     """Analyse the drawn slide by gates above every cell: nothing is PD-L1+."""
@@ -101,6 +103,7 @@ def test_what_is_no_control_is_named(tmp_path):
         read_control(bad)
 
 
+@pytest.mark.slow
 def test_a_slide_cannot_vouch_for_its_own_stains(tmp_path, capsys):
     folder = run(tmp_path / "alone")
     before = (folder / "summary.csv").read_bytes()

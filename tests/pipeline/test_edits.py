@@ -171,6 +171,7 @@ def test_cells_are_merged_cut_and_removed_and_measured_anew(ours):
     assert np.array_equal(unedited["cells"][...], joined_labels())
 
 
+@pytest.mark.slow
 def test_a_result_with_corrections_is_the_same_however_it_came_about(ours):
     """At once, one after the other, in another tile size, with and without an earlier result."""
     for step in (MERGE, CALL, CUT, DELETE):
@@ -301,6 +302,7 @@ def test_cells_that_touch_across_a_strip_are_merged_with_it(ours):
                for w in run.warnings)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_study_of_a_result_repeats_it_with_its_corrections(ours, tmp_path):
     edit(ours, MERGE, CALL, ("undo",), ("call", *centre(8), "pdl1", "positive"))
     run_slide(inputs(ours), ours / "out", QUICK)
@@ -403,6 +405,7 @@ def test_corrections_made_before_the_first_run_are_replayed(ours):
     assert len(read_edits(fresh / "edits.csv")) == 1
 
 
+@pytest.mark.slow
 def test_a_changed_rim_measures_the_corrected_cells_again(ours):
     edit(ours, MERGE, CUT)
     run_slide(inputs(ours), ours / "out", QUICK)
@@ -428,6 +431,7 @@ def test_a_sweep_keeps_the_corrections(ours):
     assert set(counts[counts["phenotype"] == "any"]["value"]) == {214}
 
 
+@pytest.mark.slow
 def test_slides_that_share_gates_keep_their_corrections(ours):
     second = ours / "second.ome.tif"
     shutil.copy(ours / "slide.ome.tif", second)
@@ -467,6 +471,7 @@ def segmented(tmp_path_factory):
     return folder, given, run.cells.frame, contacts
 
 
+@pytest.mark.slow
 def test_corrections_survive_a_fresh_segmentation_in_other_tiles(segmented, tmp_path):
     """Nuclei follow their cells, and cells grown from them are cut and merged as they are."""
     _, given, cells, contacts = segmented

@@ -6,6 +6,8 @@ from tests.slides import drawn_labels, square, write_geojson, write_labels, writ
 
 from immunescape.cli import main
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 
 @pytest.mark.parametrize(
     ("columns", "kinds"),

@@ -53,6 +53,7 @@ def steps(result):
     return {s["step"]: s["reused"] for s in result.provenance["steps"]}
 
 
+@pytest.mark.slow
 def test_what_a_run_does_not_change_is_taken_over(drawn, out, monkeypatch):
     place, first = out
     folder = place / "slide"

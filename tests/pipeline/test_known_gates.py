@@ -44,6 +44,7 @@ def counted(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_another_margin_fits_no_gate_and_gives_what_a_fresh_run_gives(made, monkeypatch):
     folder, inputs = made
     base = replace(QUICK, sensitivity=Study().sensitivity)

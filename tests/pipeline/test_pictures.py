@@ -199,6 +199,7 @@ def test_a_picture_that_is_gone_is_made_again(at_hand, harm):
     assert np.array_equal(again.pictures["overview"].pixels, made.pictures["overview"].pixels)
 
 
+@pytest.mark.slow
 def test_a_changed_gate_reads_no_pixel_and_keeps_the_pictures(tmp_path, monkeypatch):
     slide = write_slide(tmp_path, "P07")
     tumour = write_geojson(tmp_path, square(0, 0, 180, 240))

@@ -51,6 +51,7 @@ def pooled(tmp_path_factory):
     return folder, inputs, results
 
 
+@pytest.mark.slow
 def test_a_slide_with_two_cd8_cells_takes_the_gate_of_the_patient(pooled):
     folder, _, (many, two) = pooled
     assert [r.name for r in (many, two)] == ["many", "two"]

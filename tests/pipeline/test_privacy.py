@@ -106,6 +106,7 @@ def texts_of(folder: Path):
             yield json.dumps({str(k): str(v) for k, v in frame.attrs.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plant", [planted_tiff, planted_component, planted_zarr])
 def test_a_planted_name_appears_in_no_output(plant, tmp_path, capsys):
     place = tmp_path / NAME / f"ward of {NAME}"

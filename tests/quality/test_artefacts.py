@@ -118,6 +118,21 @@ def test_saturated_pixels_are_counted_and_told():
     assert any("PD-L1 are saturated at 4095" in w for w in found.warnings)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "top"), [("float32", 0.7), ("float64", 0.7), ("uint32", 2**24 + 1)]
+)
+def test_a_plateau_of_any_type_of_pixel_is_proposed_whole(dtype, top):
+    """A square of 50 µm saturates; neither 0.7 nor 2**24 + 1 is a number of 32 bits."""
+    noise = np.random.default_rng(0).uniform(0.01, 0.2, (5, 400, 400))
+    image = (noise * top).astype(dtype)
+    image[1, 120:220, 80:180] = top
+    slide = Slide("plateau", (image,), CHANNELS, 0.5)
+    found = assess_quality(slide, PANEL, np.ones((100, 100), bool), GRID_UM)
+    true = np.zeros((100, 100), bool)
+    true[30:55, 20:45] = True
+    np.testing.assert_array_equal(found.proposals["saturated"], true)
+
+
 def test_a_hot_pixel_is_no_plateau_and_hides_none():
     made = field("baseline", 21, saturated_fraction=0.01)
     image = made.image.copy()

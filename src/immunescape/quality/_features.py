@@ -196,9 +196,12 @@ def _features(
     clipped, few = np.zeros((2, len(read), *shape), np.uint16)
     for c, plane in enumerate(pixels):
         whole = _filled(plane, rows * tile, columns * tile)
+        # rounded as the pixels are, or a plateau at 0.7 would lie above every one of its pixels
+        exact = np.float32 if whole.dtype.kind == "f" else np.float64
+        top, most = (float(exact(v)) for v in (tops[c].value, tops[c].maximum))
         summaries(
-            whole, edge, BINS, _LOW / 100, tops[c].value, tops[c].maximum, low[c], mean[c],
-            bins[c], clipped[c], few[c],
+            whole, edge, BINS, _LOW / 100, top, most, low[c], mean[c], bins[c], clipped[c],
+            few[c],
         )  # fmt: skip
     scaled = (bins[used] - floor[used, None, None]) / np.maximum(bright[used, None, None], 1e-12)
     lit = np.array([bright[c] > 0 for c in used])

@@ -36,6 +36,8 @@ class Features:
     ----------
     bin_um
         Edge of a bin: a whole number of pixels.
+    whole
+        ``(i, j)`` whether all pixels that tell of a tile were imaged; they reach 3 µm beyond it.
     low, mean
         ``(c, i, j)`` tenth percentile and mean of each tile.
     fine, coarse
@@ -55,6 +57,7 @@ class Features:
     """
 
     bin_um: float
+    whole: npt.NDArray[np.bool_]
     low: Floats
     mean: Floats
     fine: Floats | None
@@ -68,6 +71,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
+    whole: npt.NDArray[np.bool_]
     low: Floats
     mean: Floats
     fine: Floats
@@ -96,6 +100,7 @@ def find_features(
     shape = (len(slide.channels), down, across)
     low, mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     fine, coarse = np.zeros(shape[1:], np.float32), np.zeros(shape[1:], np.float32)
+    whole = np.zeros(shape[1:], bool)
     everywhere = np.zeros((down * BINS, across * BINS), np.uint8)
     bits = np.zeros(everywhere.shape, np.uint8 if len(slide.channels) <= 8 else np.uint64)
     plateaus = [Plateau() for _ in slide.channels]
@@ -117,7 +122,7 @@ def find_features(
         rows, columns = part.fine.shape
         at = slice(i, i + rows), slice(j, j + columns)
         fine_at = tuple(slice(BINS * s.start, BINS * s.stop) for s in at)
-        low[:, *at], mean[:, *at] = part.low, part.mean
+        whole[at], low[:, *at], mean[:, *at] = part.whole, part.low, part.mean
         fine[at], coarse[at], everywhere[fine_at] = part.fine, part.coarse, part.everywhere
         for c, (plateau, top) in enumerate(zip(plateaus, part.tops, strict=True)):
             bit = bits.dtype.type(1 << c)
@@ -138,6 +143,7 @@ def find_features(
     total = height * width if slide.imaged is None else slide.imaged.area_px
     return Features(
         bin_um=edge * slide.pixel_size_um,
+        whole=whole,
         low=low,
         mean=mean,
         fine=fine if nuclear else None,
@@ -216,6 +222,7 @@ def _features(
         fine, coarse = changed[1] - changed[0], changed[2] - changed[0]
     enough = _SATURATED * edge**2
     return _Part(
+        whole=_whole(slide, outer, rows, columns, tile, lags[-1]),
         low=low,
         mean=mean,
         fine=fine.astype(np.float32),
@@ -225,6 +232,21 @@ def _features(
         few=list(few >= enough),
         tops=tops,
     )
+
+
+def _whole(
+    slide: Slide, outer: Block, rows: int, columns: int, tile: int, reach: int
+) -> npt.NDArray[np.bool_]:
+    """Tell of which tiles all pixels were imaged, and those they are compared with."""
+    whole = np.ones((rows, columns), bool)
+    if slide.imaged is None:
+        return whole
+    height, width = rows * tile, columns * tile
+    seen = _filled(slide.imaged.mask(outer).view(np.uint8), height + reach, width + reach)
+    for y, x in ((0, 0), (reach, 0), (0, reach)):
+        part = seen[y : y + height, x : x + width]
+        whole &= part.reshape(rows, tile, columns, tile).all(axis=(1, 3))
+    return whole
 
 
 def _filled(plane: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:

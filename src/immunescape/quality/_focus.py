@@ -24,12 +24,29 @@ _GROWN_BLUR, _GROWN_FOLD = 0.6, 0.6
 _DOUBLE = 1.35
 """A fold sends out at least this many times the light of what lies round it."""
 _RING_UM = 40.0
+_AROUND = 0.2
+"""Share of that ring that is tissue at least: less is but the dim rim of the place itself."""
+_CARRIED = 3.0
+"""A gap cuts two tiles in a row at most; what lies this many from any judged one is unknown."""
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
 
 def folds_and_blur(found: Features, tissue: Flags, params: QualityParams) -> tuple[Flags, Flags]:
-    """Return the tiles of folds, and those out of focus that are no fold."""
+    """Return the tiles of folds, and those out of focus that are no fold.
+
+    A tile that a gap of the picture cuts looks dark and sharp: it is not judged, but taken to be
+    as the judged tile nearest to it.
+    """
+    judged = tissue & found.whole
+    fold, blurred = _judged(found, judged, params)
+    cut = tissue & ~judged
+    if not cut.any() or not judged.any():
+        return fold, blurred
+    return _carried(fold, judged, cut), _carried(blurred, judged, cut)
+
+
+def _judged(found: Features, tissue: Flags, params: QualityParams) -> tuple[Flags, Flags]:
     from scipy import ndimage as ndi
 
     nothing = np.zeros(tissue.shape, bool)
@@ -54,6 +71,18 @@ def folds_and_blur(found: Features, tissue: Flags, params: QualityParams) -> tup
         beside = ndi.binary_dilation(fold, np.ones((3, 3), bool), iterations=reach)
         blurred = _large(blurred & tissue & ~beside, few)
     return fold, blurred
+
+
+def _carried(mask: Flags, judged: Flags, cut: Flags) -> Flags:
+    """Return a mask with what the nearest judged tile has where tiles are cut."""
+    from scipy import ndimage as ndi
+
+    if not mask.any():
+        return mask
+    far: Any
+    near: Any
+    far, near = ndi.distance_transform_edt(~judged, return_indices=True)
+    return np.asarray(mask | (cut & (far < _CARRIED) & mask[tuple(near)]), bool)
 
 
 def _sharpness(found: Features, tissue: Flags, sigma: float) -> Floats:
@@ -152,7 +181,7 @@ def _doubled(likely: Flags, found: Features, tissue: Flags, tile_um: float) -> F
         piece = labels[window] == k
         grown = ndi.binary_dilation(piece, np.ones((3, 3), bool), iterations=reach)
         ring = grown & (labels[window] == 0) & tissue[window]
-        if not ring.any():
+        if ring.sum() < max(_AROUND * (grown & ~piece).sum(), 1):
             continue
         light = found.mean[:, *window] - found.empty_level[:, None, None]
         inside, around = light[:, piece].mean(axis=1), light[:, ring].mean(axis=1)

@@ -98,6 +98,8 @@ def _survey_block(slide: Slide, block: Block) -> _Part:
     pixels = slide.read(block)
     tops = [top_of(plane) for plane in pixels]
     values = pixels.astype(np.float32)
+    if slide.imaged is not None:  # a gap is not dark: what it cuts is judged by the rest of it
+        values[:, ~slide.imaged.mask(block)] = np.nan
     tiles = bin_mean(values, _TILE_PX)
     noise = bin_mean(np.diff(values, axis=2) ** 2 if values.shape[2] > 1 else 0 * values, _TILE_PX)
     by_cell = _cells(tiles)

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from immunescape.blocks import BlockMap, Progress, Volume, in_threads, silent
+from immunescape.blocks import Block, BlockMap, Progress, Volume, in_threads, silent
 from immunescape.io.lazy_planes import LazyPlanes
 from immunescape.panel import Panel
 from immunescape.params import Between, Params
 from immunescape.quality._sample import sample_bins
 from immunescape.quality._survey import COARSE_PX, Survey, survey_slide
-from immunescape.slide import Slide
+from immunescape.slide import Imaged, Slide
 
 __all__ = ["Corrected", "CorrectionParams", "correct_slide"]
 
@@ -61,8 +61,8 @@ class Corrected:
     Parameters
     ----------
     slide
-        float32; values may lie below 0, by noise. The very slide that was given where nothing is
-        to be subtracted.
+        float32; values may lie below 0, by noise, and are 0 where nothing was imaged. The very
+        slide that was given where nothing is to be subtracted.
     record
         For each channel ``background`` (subtracted; of a smooth one its middle),
         ``background_low, background_high`` (its range), ``autofluorescence`` (share of that
@@ -142,6 +142,7 @@ def correct_slide(
         )
         for array in slide.arrays
     )
+    arrays[0].imaged = slide.imaged  # a slide with gaps has no further level
     record: dict[str, Mapping[str, float | None]] = {}
     for c, channel in enumerate(slide.channels):
         low, high = (
@@ -221,7 +222,9 @@ def _slope(glow: npt.NDArray[np.float32], stain: npt.NDArray[np.float32]) -> flo
 
 
 class _CorrectedPlanes(LazyPlanes):
-    """Pixels less what is to be subtracted, computed when they are read."""
+    """Pixels less what is to be subtracted, computed when they are read; 0 in a gap."""
+
+    imaged: Imaged | None = None
 
     def __init__(
         self,
@@ -254,6 +257,8 @@ class _CorrectedPlanes(LazyPlanes):
             else:
                 glow -= self._background(self._source, y0, y1, x0, x1)
             out -= coefficient * glow
+        if self.imaged is not None:
+            out[~self.imaged.mask(Block(y0, y1, x0, x1))] = 0
         return out
 
     def _raw(self, channel: int, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[np.float32]:

@@ -128,7 +128,10 @@ def stain_check(slide: Slide, panel: Panel) -> tuple[StainCheck, ...]:
         if not stained and model.spread > 0 and not whole:
             count = near = 0
             for block in iter_blocks(slide.shape, max(_BLOCK_PX // edge, 1) * edge):
-                more = model.clear(bin_mean(slide.read(block, names), edge))
+                bins = bin_mean(slide.read(block, names), edge)
+                if (seen := whole_bins(slide, block, edge)) is not None:
+                    bins[:, ~seen] = np.nan
+                more = model.clear(bins)
                 count, near = count + more[0], near + more[1]
             stained = count >= max(wanted, _SHARE * (count + near))
         area = float(count * bin_um**2)

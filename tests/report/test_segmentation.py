@@ -120,6 +120,19 @@ def test_the_page_says_in_figures_and_words_what_was_found(page):
     assert "8.1 µm median diameter of the nuclei" in read.words
 
 
+def test_borders_of_tiles_are_spoken_of_only_where_tiles_were_compared(quality):
+    """Labels that came with the slide, and earlier results, do not tell; that is not none."""
+    row = "Nuclei across the borders of tiles"
+
+    def words(**known):
+        return Reader(segmentation_page("x", quality, **known)).words
+
+    assert row not in words()
+    assert "do not agree" not in words()
+    assert f"{row} 120 seen whole by both; on 3 of them the two" in words(crossing=120, suspects=3)
+    assert f"{row} 0 Cells that the frame cuts" in words(crossing=0, suspects=0)
+
+
 def test_every_mark_of_the_map_leads_to_its_picture(page):
     _, read = page
     targets = {f"#{f['id']}" for f in read.of("figure") if "id" in f}

@@ -19,8 +19,8 @@ def segmentation_page(
     others: Sequence[Thumbnail] = (),
     *,
     model: str = "",
-    crossing: int = 0,
-    suspects: int = 0,
+    crossing: int | None = None,
+    suspects: int | None = None,
 ) -> str:
     """Return one self-contained page: figures, a map of the slide and pictures of tiles.
 
@@ -38,7 +38,7 @@ def segmentation_page(
         Name of the network that found them; empty where the labels were given with the slide.
     crossing, suspects
         How often a nucleus was seen by two tiles of the network, and on how many of these the
-        tiles did not agree.
+        tiles did not agree; None where no two tiles were compared.
 
     Returns
     -------
@@ -203,7 +203,7 @@ def _facts(quality: SegmentationQuality, row: Mapping[Any, Any]) -> str:
     return ", ".join(facts) + "."
 
 
-def _figures(quality: SegmentationQuality, crossing: int, suspects: int) -> str:
+def _figures(quality: SegmentationQuality, crossing: int | None, suspects: int | None) -> str:
     figures, params = quality.figures, quality.params
     objects, one = quality.objects, _one(quality)
     areas = [_number(figures[f"area_p{p}_um2"]) for p in (5, 25, 50, 75, 95)]
@@ -236,11 +236,7 @@ def _figures(quality: SegmentationQuality, crossing: int, suspects: int) -> str:
             f"fill less than {params.ragged_solidity:.0%} of their convex hull; median "
             f"{_number(figures['median_cell_solidity'], '', 2)}",
         ),
-        (
-            "Nuclei across the borders of tiles",
-            f"{crossing}",
-            f"seen whole by both; on {suspects} of them the two do not agree",
-        ),
+        *_borders(crossing, suspects),
         ("Cells that the frame cuts", f"{figures['touching_frame']:.0f}", "left out of sizes"),
         (f"Tissue covered by {objects}", _percent(figures["covered_share"]), ""),
         (
@@ -270,6 +266,13 @@ def _figures(quality: SegmentationQuality, crossing: int, suspects: int) -> str:
         for a, b, c in rows
     )
     return f"<h2>All figures</h2><table><tbody>{body}</tbody></table>"
+
+
+def _borders(crossing: int | None, suspects: int | None) -> list[tuple[str, str, str]]:
+    if crossing is None or suspects is None:  # not known, which is not none
+        return []
+    doubt = f"seen whole by both; on {suspects} of them the two do not agree"
+    return [("Nuclei across the borders of tiles", f"{crossing}", doubt if crossing else "")]
 
 
 def _list_of_tiles(quality: SegmentationQuality, shown: int) -> str:

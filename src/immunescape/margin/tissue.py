@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
+from immunescape.io.scratch import FilePlane, scratch_folder
 from immunescape.margin.glass import tissue_of
 from immunescape.margin.grid import GridMask, grid_shape
 from immunescape.params import Between, Params
@@ -71,6 +73,7 @@ def tissue_mask(
     progress: Progress = silent,
     mapper: BlockMap = in_threads,
     block: int = 2048,
+    scratch: Path | None = None,
 ) -> Tissue:
     """Find the tissue of a slide.
 
@@ -98,6 +101,8 @@ def tissue_mask(
         Where the blocks are looked at.
     block
         Edge of the blocks in pixels; it changes memory, not the result.
+    scratch
+        Folder for what does not fit in memory while it is looked at; a temporary one by default.
 
     Returns
     -------
@@ -119,40 +124,34 @@ def tissue_mask(
         whole = whole.of_imaged(slide.imaged, pixel_size_um)
     if params.method == "whole" or slide is None:
         return Tissue(whole)
-    count = np.zeros(grid_shape(frame, params.grid_um), np.float32)
+    cells_shape = grid_shape(frame, params.grid_um)
     exact = _exact_type(slide.dtype, params.grid_um / pixel_size_um)
-    sums = [np.zeros(count.shape, exact) for _ in slide.channels]
-    footprint = np.zeros(sums[0].shape, bool)
     blocks = list(iter_blocks((height, width), block))
-    look = partial(_block_sums, slide, cells, pixel_size_um, params.grid_um, count.shape, exact)
-    for done, part in enumerate(mapper("tissue", look, blocks), start=1):
-        count[part.at] += part.count
-        for total, more in zip(sums, part.sums, strict=True):
-            total[part.at] += more
-        footprint[part.at] |= part.footprint
-        progress("tissue", done, len(blocks))
-    hit = (
-        np.unique(_cells_of(0, pixels, pixel_size_um, params.grid_um, number)).size
-        for pixels, number in zip((height, width), count.shape, strict=True)
-    )
-    # pixels larger than the grid: each grid cell takes the pixel over it
-    if tuple(hit) != count.shape:
-        rows = _pixels_at(count.shape[0], params.grid_um, pixel_size_um, height)
-        columns = _pixels_at(count.shape[1], params.grid_um, pixel_size_um, width)
-        nearest = np.ix_(
-            _cells_of(0, height, pixel_size_um, params.grid_um, count.shape[0])[rows],
-            _cells_of(0, width, pixel_size_um, params.grid_um, count.shape[1])[columns],
-        )
-        sums, count = [total[nearest] for total in sums], count[nearest]
-        footprint = footprint[nearest]
-    np.maximum(count, 1, out=count)
-    for total in sums:  # in place, for the planes are large
-        total /= count
-    del count
-    # each goes when it was looked at
-    stains = (sums.pop(0).astype(np.float32, copy=False) for _ in slide.channels)
-    seen = whole.mask
-    mask = tissue_of(stains, seen, footprint if cells is not None else None, params)
+    look = partial(_block_sums, slide, cells, pixel_size_um, params.grid_um, cells_shape, exact)
+    with scratch_folder(scratch) as folder:
+        # light on all of the working grid, one stain at a time in memory
+        sums = [
+            FilePlane(folder / f"light{k}", cells_shape, np.dtype(exact).str)
+            for k in range(len(slide.channels))
+        ]
+        for plane in sums:
+            plane.clear()
+        count = np.zeros(cells_shape, np.float32)
+        footprint = np.zeros(cells_shape, bool)
+        for done, part in enumerate(mapper("tissue", look, blocks), start=1):
+            count[part.at] += part.count
+            for plane, more in zip(sums, part.sums, strict=True):
+                plane[part.at] = plane[part.at] + more
+            footprint[part.at] |= part.footprint
+            progress("tissue", done, len(blocks))
+        over = _pixels_over((height, width), cells_shape, pixel_size_um, params.grid_um)
+        count, footprint = count[over], footprint[over]
+        np.maximum(count, 1, out=count)
+        stains = (_mean(plane, over, count) for plane in sums)
+        seen = whole.mask
+        mask = tissue_of(stains, seen, footprint if cells is not None else None, params)
+        for plane in sums:
+            plane.path.unlink()
     share = float(mask.sum() / max(seen.sum(), 1))
     warnings = (
         (f"tissue covers only {share:.0%} of {slide.name}; check the outline of the tissue",)
@@ -160,6 +159,32 @@ def tissue_mask(
         else ()
     )
     return Tissue(whole.with_mask(mask), warnings)
+
+
+def _pixels_over(
+    pixels: tuple[int, int], cells: tuple[int, int], pixel_size_um: float, grid_um: float
+) -> tuple[Any, ...]:
+    """Return where on the grid the light of each of its cells was added up.
+
+    That is the cell itself, but where pixels are larger than cells: each takes the pixel over it.
+    """
+    own = [_cells_of(0, n, pixel_size_um, grid_um, m) for n, m in zip(pixels, cells, strict=True)]
+    if all(np.unique(at).size == m for at, m in zip(own, cells, strict=True)):
+        return (slice(None), slice(None))
+    return np.ix_(
+        *(
+            at[_pixels_at(m, grid_um, pixel_size_um, n)]
+            for at, n, m in zip(own, pixels, cells, strict=True)
+        )
+    )
+
+
+def _mean(
+    plane: FilePlane, over: tuple[Any, ...], count: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    mean = plane[:][over]
+    mean /= count
+    return np.asarray(mean, np.float32)
 
 
 @dataclass(frozen=True, eq=False)

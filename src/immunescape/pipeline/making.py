@@ -91,7 +91,7 @@ def make(
     with recorder.step("correct labels"):
         labelled = correct_labelled(found, store, edits, job.study, progress=progress)
     mapper = tiles.mapper("corrected", job.keys.measurements)
-    measured = _measure(job, labelled, mapper, recorder, progress)
+    measured = _measure(job, labelled, tiles, mapper, recorder, progress)
     touching = _touching(job, measured, store, tiles, recorder, progress)
     return measured, touching, Unedited(before, contacts)
 
@@ -129,15 +129,20 @@ def _as_found(
     else:
         labelled = label_anew(job, store, recorder, progress, tiles)
     mapper = tiles.mapper("measured", job.keys.unedited)
-    return _measure(job, labelled, mapper, recorder, progress), store
+    return _measure(job, labelled, tiles, mapper, recorder, progress), store
 
 
 def _measure(
-    job: "Job", labelled: Labelled, mapper: BlockMap, recorder: "Recorder", progress: Progress
+    job: "Job",
+    labelled: Labelled,
+    tiles: "Tiles",
+    mapper: BlockMap,
+    recorder: "Recorder",
+    progress: Progress,
 ) -> Measured:
     return measure_labelled(
         job.opened.slide, job.opened.panel, labelled, job.study, progress=progress,
-        recorder=recorder, mapper=mapper,
+        recorder=recorder, mapper=mapper, scratch=tiles.room,
     )  # fmt: skip
 
 

@@ -268,8 +268,9 @@ def measure_labelled(
     progress: Progress = silent,
     recorder: Recorder | None = None,
     mapper: BlockMap = in_threads,
+    scratch: Path | None = None,
 ) -> Measured:
-    """Measure the cells that label images show, and find the tissue; see `measure_slide`."""
+    """Measure the cells that label images show, and find the tissue; see `label_slide`."""
     recorder = recorder or Recorder()
     with recorder.step("correct"):
         corrected = correct_slide(
@@ -278,7 +279,7 @@ def measure_labelled(
     with recorder.step("tissue"):
         tissue = tissue_mask(
             slide, labelled.cells, slide.pixel_size_um, study.tissue, progress=progress,
-            mapper=mapper,
+            mapper=mapper, scratch=scratch,
         )  # fmt: skip
         kept = labelled.store.add("tissue", tissue.mask.mask.shape, tissue.mask.grid_um)
         kept[...] = tissue.mask.mask.astype("int32")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Means", "Tiles", "drop_labels", "tiles_of"]
 
 _FOUND, _CORRECTED, _GIVEN = "labels.zarr", "corrected.zarr", "given"
-_PLANES = "planes"
+_PLANES, _ROOM = "planes", "room"
 _LABELS = ("nuclei", "cells")
 _WRITES = {"nuclei": ("write nuclei",), "cells": ("grow",)}
 """Steps that write into each label image."""
@@ -97,6 +97,11 @@ class Tiles:
     def planes(self) -> Path:
         """Folder for the planes that lie between pixels and labels."""
         return self._labels.folder / _PLANES
+
+    @property
+    def room(self) -> Path:
+        """Folder for what lives only as long as a step."""
+        return self.store.folder / _ROOM
 
     def drop_planes(self) -> None:
         """Make room: the labels are written."""

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from immunescape.blocks import Block, BlockMap, Plane, Progress, in_threads, iter_blocks, silent
 from immunescape.errors import SlideError
+from immunescape.io.scratch import FilePlane, PatchPlane, scratch_folder
 from immunescape.params import Between, Params
 from immunescape.segment.interrupts import interrupts_wait
 from immunescape.segment.levels import slide_levels
 from immunescape.segment.models import Model, load_model
-from immunescape.segment.scratch import FilePlane, PatchPlane, scratch_folder
 from immunescape.segment.stitch import Stitched, reading_order, stitch
 from immunescape.slide import Slide
 from immunescape.threads import allotted_threads

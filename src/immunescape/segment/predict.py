@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from immunescape.blocks import Block, BlockMap, Progress, in_threads, iter_blocks
+from immunescape.io.scratch import PatchPlane
 from immunescape.segment.levels import Levels
 from immunescape.segment.models import Model
 from immunescape.segment.sampling import Grid
-from immunescape.segment.scratch import PatchPlane
 from immunescape.slide import Slide
 
 __all__ = ["Stain", "fill_flows", "kept_flows", "patch_flows"]

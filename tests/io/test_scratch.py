@@ -7,7 +7,7 @@ import pytest
 
 from immunescape.blocks import Block, iter_blocks
 from immunescape.errors import OutputError
-from immunescape.segment.scratch import FilePlane, PatchPlane, scratch_folder
+from immunescape.io.scratch import FilePlane, PatchPlane, scratch_folder
 
 
 def test_patches_are_read_across_their_borders(tmp_path):

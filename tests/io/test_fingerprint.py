@@ -8,6 +8,7 @@ import pytest
 
 from immunescape.errors import SlideError
 from immunescape.io import fingerprint
+from immunescape.io.fingerprint import whole_hash
 
 GIB = 2**30
 
@@ -77,6 +78,44 @@ def test_large_folder_is_sampled(tmp_path) -> None:
     assert base.method == "sampled"
     sparse(folder / "1", GIB, GIB - 1)
     assert fingerprint(folder) != base
+
+
+def test_hidden_files_are_no_part_of_a_folder_but_those_of_zarr(tmp_path) -> None:
+    folder = make_folder(tmp_path / "a.zarr", a_0=b"12", **{".zattrs": b"{}", "a_.zarray": b"{}"})
+    base = fingerprint(folder)
+    assert base.size_bytes == 6
+    make_folder(folder, **{".DS_Store": b"x", "a_.0": b"x", ".b.tiles_0": b"x"})
+    assert fingerprint(folder) == base
+    with whole_hash(folder) as digest:
+        assert digest() == base.sha256
+    assert fingerprint(make_folder(folder, **{"a_.zarray": b"[]"})) != base
+
+
+@pytest.mark.parametrize("start", [b"II*\0%s", b"MM\0*%s", b"II+\0\x08\0\0\0%s"])
+def test_each_tile_of_a_large_mosaic_is_opened(tmp_path, start) -> None:
+    """At its start, its middle, its end and its tags, wherever these are."""
+    size, tags = 12 * 2**20, 5 * 2**20 + 7
+    order, width = ("big", 4) if start[:1] == b"M" else ("little", 8 if b"+" in start else 4)
+    folder = tmp_path / "P07"
+    folder.mkdir()
+    files = [folder / f"P07_{k:02d}_component_data.tif" for k in range(97)]
+
+    def write(file: Path, *changes: int) -> None:
+        sparse(file, size, *changes)
+        with file.open("r+b") as handle:
+            handle.write(start % tags.to_bytes(width, order))
+
+    for file in files:
+        write(file)
+    base = fingerprint(folder)
+    assert (base.size_bytes, base.method) == (97 * size, "sampled")
+    seen = {base.sha256}
+    for k, at in ((3, 20), (50, tags + 200), (50, tags + 40_000), (51, size // 2), (96, size - 1)):
+        write(files[k], at)
+        seen.add(fingerprint(folder).sha256)
+        write(files[k])
+    assert len(seen) == 6
+    assert fingerprint(folder) == base
 
 
 def test_missing_file_is_one_line(tmp_path) -> None:

@@ -15,6 +15,7 @@ from tests.mosaics import Cut, cuts, write_mosaic, write_tile
 from immunescape.blocks import Block, iter_blocks
 from immunescape.errors import SceneError, SlideError
 from immunescape.io import fingerprint, open_slide
+from immunescape.io.fingerprint import whole_hash
 from immunescape.io.mosaic_planes import MosaicPlanes
 
 NAMES = ("DAPI", "CD8", "PD-L1")
@@ -258,8 +259,27 @@ def test_what_lies_beside_the_tiles_is_left_alone(tmp_path, whole) -> None:
     (folder / "P07_[1,2]_cell_seg_data.txt").write_text("Cell ID\n1\n")
     (folder / "P07_[1,2]_composite_image.tif").write_bytes(b"no matter")
     (folder / "._P07_[1,2]_component_data.tif").write_bytes(b"a Mac's note")
+    (folder / ".DS_Store").write_bytes(b"another")
+    for place in ("result/P07", "result/.P07.tiles"):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "P07_[1,2]_component_data.tif").write_bytes(b"no tile")
     np.testing.assert_array_equal(open_slide(folder).arrays[0][...], whole)
-    assert fingerprint(folder) != before
+    assert fingerprint(folder) == before
+    with whole_hash(folder) as digest:
+        assert digest() == before.sha256
+
+
+def test_a_tile_that_is_moved_or_changed_makes_another_slide(tmp_path, whole) -> None:
+    folder = tmp_path / "P07"
+    paths = write_mosaic(folder, whole, NAMES, tile=(132, 88))
+    seen = {fingerprint(folder)}
+    write_tile(paths[1], whole[:, :, 88:], NAMES, UM, (15_000 + 89 * UM, 50_000))
+    seen.add(fingerprint(folder))
+    write_tile(paths[1], whole[:, :, 88:] + 1, NAMES, UM, (15_000 + 89 * UM, 50_000))
+    seen.add(fingerprint(folder))
+    paths[1].rename(folder / "other_component_data.tif")
+    seen.add(fingerprint(folder))
+    assert len(seen) == 4
 
 
 def one_more(folder, whole, name="x_component_data.tif", **change):

@@ -1,5 +1,7 @@
 """A slide cut into tiles gives the numbers of the slide; a tile that is missing takes its own."""
 
+import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tests.slides import CHANNELS, PIXEL_UM, drawn_image, drawn_labels, write_la
 
 from immunescape.blocks import Block
 from immunescape.cli import main
-from immunescape.io import write_ome_tiff
+from immunescape.io import open_slide, write_ome_tiff
 from immunescape.io.geojson import read_regions
 from immunescape.io.labels import LabelStore
 from immunescape.pipeline.finished import load_finished
@@ -20,6 +22,7 @@ from immunescape.pipeline.inputs import Inputs
 from immunescape.pipeline.job import open_job
 from immunescape.pipeline.measured import label_slide, measure_labelled
 from immunescape.pipeline.named_files import places
+from immunescape.pipeline.stages import stage_keys
 from immunescape.study import Study, read_study
 
 pytestmark = pytest.mark.usefixtures("without_reports")
@@ -165,3 +168,41 @@ def test_a_folder_has_its_name_however_it_is_given(made, tmp_path, monkeypatch, 
         assert (job.opened.slide.name, job.folder.name) == ("P07", "P07")
         assert job.opened.files[0].file == "P07"
         assert beside in [folder / beside.name for folder in places(job.inputs)]
+
+
+def test_a_result_may_lie_in_the_folder_of_the_tiles(made, tmp_path) -> None:
+    folder = tmp_path / "P07"
+    place = made["tiles"].parent.parent
+    shutil.copytree(place / "P07", folder)
+    shutil.copytree(made["tiles"], folder / "result" / "P07")
+    (folder / ".DS_Store").write_bytes(b"a Mac's note")
+    again = run(folder, folder / "result", "--labels", str(place / "cells.tif"))
+    told = json.loads((again / "provenance.json").read_text(encoding="utf-8"))
+    before = json.loads((made["tiles"] / "provenance.json").read_text(encoding="utf-8"))
+    assert told["input"] == before["input"]
+    assert told["stages"]["keys"] == before["stages"]["keys"]
+    assert "measure" in {step["step"] for step in told["steps"] if step["reused"]}
+
+
+def test_no_result_is_taken_over_once_a_tile_was_moved(made, tmp_path) -> None:
+    """Even where the hash of a large mosaic should not tell."""
+    study = read_study(made["tiles"] / "study.toml")
+    place = made["tiles"].parent.parent
+    inputs = Inputs(slide=place / "P07", labels=(place / "cells.tif",))
+    opened = open_job(inputs, tmp_path, study).opened
+    moved = tmp_path / "P07"
+    image = drawn_image(drawn_labels()).astype(np.float32)
+    paths = write_mosaic(moved, image, CHANNELS, tile=TILE, overlap=8)
+    names = [path.name for path in paths]
+
+    def keys(slide):
+        return stage_keys(slide, opened.panel, study, opened.files)
+
+    base = keys(open_slide(moved))
+    assert base == keys(opened.slide)
+    # two tiles of a size change places: the mosaic has the same tiles at the same places
+    paths[0].rename(tmp_path / "aside")
+    paths[1].rename(paths[0])
+    (tmp_path / "aside").rename(moved / names[1])
+    assert dataclasses.astuple(keys(open_slide(moved)))[:5] != dataclasses.astuple(base)[:5]
+    assert keys(open_slide(moved)).labels != base.labels

@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from immunescape.errors import SlideError
+from immunescape.io.mosaic_tiles import tile_paths
+from immunescape.io.ome_zarr import is_zarr
+from immunescape.threads import allotted_threads
 
 __all__ = ["Fingerprint", "fingerprint", "whole_hash"]
 
 _FULL_BYTES = 2**30
 _BLOCK = 2**20
 _SAMPLES = 64
+_TILE_BLOCK = 2**15
+_BEFORE_TAGS, _AFTER_TAGS = 2**13, 2**16 - 2**13
+"""Values of tags lie behind the list of them, or just before it; a long description among them."""
+_READERS = 8
+_OF_ZARR = frozenset({".zgroup", ".zattrs", ".zarray", ".zmetadata"})
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class Fingerprint:
     Parameters
     ----------
     size_bytes
-        Size of the file, or of all files of a folder.
+        Size of the file, or of all files of a folder that are part of the slide.
     sha256
         Hash in hexadecimal digits.
     method
@@ -45,6 +55,10 @@ def fingerprint(path: str | Path) -> Fingerprint:
     Up to 1 GiB every byte counts. Of a larger file the size, the first and last MiB and 64 blocks
     of 1 MiB spread evenly between them are hashed. A folder's is made of the sorted names of its
     files, relative to it, with their sizes and contents under the same limit for the sum.
+
+    Of a folder of tiles these are the tiles, whatever lies beside them; of other folders all files
+    that are not hidden. Of a larger folder of tiles, too, each tile is opened: its start, middle,
+    end and the tags of its first page, which say where it lies, are hashed.
 
     Raises
     ------
@@ -110,26 +124,56 @@ def _whole(path: Path, stop: threading.Event) -> str:
 def _of_folder(
     folder: Path, full_bytes: float, stop: threading.Event | None = None
 ) -> Fingerprint:  # fmt: skip
-    files = sorted(
-        (Path(root, name).relative_to(folder).as_posix(), Path(root, name))
-        for root, _, names in os.walk(folder)
-        for name in names
-    )
+    tiles = [] if is_zarr(folder) else tile_paths(folder)
+    files = [(file.name, file) for file in tiles] or _files(folder)
     sizes = [file.stat().st_size for _, file in files]
     total = sum(sizes)
-    full = total <= full_bytes
-    chosen = _places(total)
     digest = hashlib.sha256()
-    start = 0
-    for (name, file), size in zip(files, sizes, strict=True):
-        digest.update(f"{name}\0{size}\0".encode())
-        if full:
+    if total <= full_bytes:
+        for (name, file), size in zip(files, sizes, strict=True):
+            digest.update(f"{name}\0{size}\0".encode())
             _feed(digest, file, _pieces(size, True), stop)
-        else:
-            inside = [(max(a - start, 0), min(b - start, size)) for a, b in chosen]
-            _feed(digest, file, ((a, b) for a, b in inside if a < b))
-        start += size
-    return Fingerprint(total, digest.hexdigest(), "full" if full else "sampled")
+        return Fingerprint(total, digest.hexdigest(), "full")
+    chosen = _places(total)
+    starts = np.cumsum([0, *sizes[:-1]]).tolist()
+
+    def sampled(file: Path, size: int, start: int) -> bytes:
+        inside = ((max(a - start, 0), min(b - start, size)) for a, b in chosen)
+        pieces = [(a, b) for a, b in inside if a < b]
+        pieces += _of_tile(file, size) if tiles else []
+        part = hashlib.sha256()
+        if pieces:
+            _feed(part, file, iter(pieces), stop)
+        return part.digest()
+
+    with ThreadPoolExecutor(min(allotted_threads(), _READERS)) as pool:
+        parts = pool.map(sampled, (file for _, file in files), sizes, starts)
+        for (name, _), size, part in zip(files, sizes, parts, strict=True):
+            digest.update(f"{name}\0{size}\0".encode() + part)
+    return Fingerprint(total, digest.hexdigest(), "sampled")
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """Return all files of a folder but hidden ones, which other programs leave, by name."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        shown = (n for n in names if not n.startswith(".") or n in _OF_ZARR)
+        found += [Path(root, name) for name in shown]
+    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+
+
+def _of_tile(file: Path, size: int) -> list[tuple[int, int]]:
+    """Intervals of one tile among many: start, middle, end, and the tags of its first page."""
+    pieces = _places(size, _TILE_BLOCK, 1)
+    with file.open("rb") as handle:
+        start = handle.read(16)
+    order: Literal["little", "big"] = "big" if start[:2] == b"MM" else "little"
+    wide = start[2:4] in (b"+\0", b"\0+")
+    tags = int.from_bytes(start[8:16] if wide else start[4:8], order)
+    if tags < size:
+        pieces.append((max(tags - _BEFORE_TAGS, 0), min(tags + _AFTER_TAGS, size)))
+    return pieces
 
 
 def _pieces(size: int, full: bool) -> Iterator[tuple[int, int]]:
@@ -139,11 +183,13 @@ def _pieces(size: int, full: bool) -> Iterator[tuple[int, int]]:
         yield from _places(size)
 
 
-def _places(size: int) -> list[tuple[int, int]]:
+def _places(
+    size: int, block: int = _BLOCK, samples: int = _SAMPLES
+) -> list[tuple[int, int]]:  # fmt: skip
     """Intervals of the head, the sampled blocks and the tail of ``size`` bytes, in order."""
-    last = size - _BLOCK
-    starts = sorted({last * i // (_SAMPLES + 1) for i in range(_SAMPLES + 2)})
-    return [(max(at, 0), min(max(at, 0) + _BLOCK, size)) for at in starts]
+    last = max(size - block, 0)
+    starts = sorted({last * i // (samples + 1) for i in range(samples + 2)})
+    return [(at, min(at + block, size)) for at in starts]
 
 
 def _feed(

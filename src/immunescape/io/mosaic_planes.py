@@ -67,6 +67,13 @@ class MosaicPlanes(LazyPlanes):
         """Chunk to read at a time."""
         return 1, min(_CHUNK, self.shape[1]), min(_CHUNK, self.shape[2])
 
+    @property
+    def layout(self) -> list[tuple[str, tuple[int, ...], list[int]]]:
+        """Name, channels and rectangle of each tile: what decides the mosaic but for its pixels."""
+        boxes = self.imaged.boxes.tolist()
+        names = (tile.path.name for tile in self.tiles)
+        return list(zip(names, self.orders, boxes, strict=True))
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             key: getattr(self, key)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape import __version__
 from immunescape.errors import OutputError
 from immunescape.io import fingerprint
+from immunescape.io.mosaic_planes import MosaicPlanes
 from immunescape.panel import Panel
 from immunescape.phenotype import Gate
 from immunescape.pipeline.given import PERSONAL_NAMES
@@ -71,7 +72,7 @@ def stage_keys(
     """
     imported = [i.sha256 for i in inputs if i.role == "labels"]
     source = [i.sha256 for i in inputs if i.role == "slide"]
-    labels = {
+    labels: dict[str, Any] = {
         "version": __version__,
         "slide": source,
         "scene": study.slide.scene,
@@ -82,6 +83,9 @@ def stage_keys(
         "segment": _settings(study.segment) if not imported else study.segment.grow_um,
         "model": _model_key(study.segment.model) if not imported else "",
     }
+    if isinstance(planes := slide.arrays[0], MosaicPlanes):
+        # exactly: of large tiles the hash samples a few places alone
+        labels["tiles"] = _digest(planes.layout)
     measurements: dict[str, Any] = {
         "labels": labels,
         # of all stains: one that is no marker may be subtracted, or tell pigment from stain

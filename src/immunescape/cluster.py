@@ -3,9 +3,11 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pickle import PickleBuffer
 from typing import Any, TypeVar
 
 from immunescape.blocks import Block, BlockMap, in_threads
@@ -110,21 +112,26 @@ class _OnCluster:
     ) -> Iterator[_Result]:
         from concurrent.futures import CancelledError
 
+        import dask
         from distributed.scheduler import KilledWorker
 
         if not blocks:
             return
-        # the function may hold a table of all cells: it is sent to each process once
-        sent = self.client.scatter(function, hash=False)
+        # The function may hold a table of all cells: it is sent to each process once. As the result
+        # of a task it is there again after all who held it are lost, as scattered data is not; for
+        # that the scheduler keeps it until the step is done.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize}):
+            sent = self.client.submit(_same, _Sent(function), pure=False)
         futures = [self.client.submit(_call, sent, block, pure=False) for block in blocks]
         futures.reverse()
         try:
             while futures:
                 yield futures.pop().result()
         except KilledWorker as error:
+            count = error.allowed_failures + 1  # a scheduler that was there decides by itself
             raise ClusterError(
-                f"a worker process was lost {ALLOWED_DEATHS} times in the step {step}, most likely "
-                "for want of memory; give it more, or take smaller tiles"
+                f"a worker process was lost {'once' if count == 1 else f'{count} times'} in the "
+                f"step {step}, most likely for want of memory; give it more, or take smaller tiles"
             ) from error
         except CancelledError as error:
             raise scheduler_lost() from error
@@ -132,8 +139,49 @@ class _OnCluster:
             self.client.cancel(futures)
 
 
-def _call(function: Callable[[Block], _Result], block: Block) -> _Result:
-    return function(block)
+_OPENING = threading.Lock()
+
+
+class _Sent:
+    """A function on its way: opened once a process, and in the worker, where it is called.
+
+    The scheduler, which keeps and forwards it, neither loads a network with it nor fails at it.
+    """
+
+    def __init__(self, function: Callable[[Block], Any] | None, *packed: Any) -> None:
+        self._function, self._packed = function, packed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from distributed.protocol.pickle import dumps
+
+        packed, function = self._packed, self._function  # another thread may open it now
+        if function is not None:
+            buffers: list[PickleBuffer] = []
+            head = dumps(function, buffer_callback=buffers.append)
+            packed = (head, *(buffer.raw() for buffer in buffers))
+        # as buffers the columns of a table are passed on without a copy
+        return _Sent, (None, *map(PickleBuffer, packed))
+
+    def __dask_tokenize__(self) -> int:
+        return id(self)  # it is told apart by its task: what it holds need not be hashed for that
+
+    def opened(self) -> Callable[[Block], Any]:
+        """Return the function."""
+        from distributed.protocol.pickle import loads
+
+        with _OPENING:
+            if self._function is None:
+                self._function = loads(self._packed[0], buffers=self._packed[1:])
+                self._packed = ()
+            return self._function
+
+
+def _same(sent: _Sent) -> _Sent:
+    return sent
+
+
+def _call(sent: _Sent, block: Block) -> Any:
+    return sent.opened()(block)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from immunescape.errors import ModelError
 from immunescape.segment.models import COMPACT_WEIGHTS, load_model
@@ -112,3 +113,21 @@ def test_a_pickled_network_is_loaded_again_wherever_it_arrives(tmp_path, monkeyp
     np.testing.assert_array_equal(again.predict(image), model.predict(image))
     with pytest.raises(TypeError, match="made in memory"):
         pickle.dumps(replace(model, source=None))
+
+
+def test_a_pickled_network_is_never_another_one(tmp_path):
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(COMPACT_WEIGHTS.read_bytes())
+    first = load_model(str(file), device="cpu")
+    sent = pickle.dumps(first)
+    before = pickle.loads(sent)
+    weights = load_file(file)
+    name = next(name for name in weights if name.endswith(".weight"))
+    save_file(weights | {name: weights[name] + 1}, file)
+    second = load_model(str(file), device="cpu")
+    # a process that stays takes the new file, and says so where the old one is asked for again
+    after = pickle.loads(pickle.dumps(second))
+    assert (before.sha256, after.sha256) == (first.sha256, second.sha256)
+    assert first.sha256 != second.sha256
+    with pytest.raises(ModelError, match=r"^mine\.safetensors has other weights .* same file"):
+        pickle.loads(sent)

@@ -84,12 +84,19 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.source is None:
             raise TypeError(f"the network {self.name} was made in memory and cannot be pickled")
-        return _loaded, self.source
+        return _loaded, (*self.source, self.sha256)
 
 
 @lru_cache(maxsize=1)
-def _loaded(name: str, diameter_um: float, device: Any, precision: Any) -> Model:
-    return load_model(name, diameter_um=diameter_um, device=device, precision=precision)
+def _loaded(name: str, diameter_um: float, device: Any, precision: Any, sha256: str) -> Model:
+    """Load a network again: the same one, even where its file was overwritten meanwhile."""
+    model = load_model(name, diameter_um=diameter_um, device=device, precision=precision)
+    if model.sha256 != sha256:
+        raise ModelError(
+            f"{Path(name).name} has other weights in a worker process than where the run began; "
+            "give all machines the same file, leave it alone while a run lasts, and start again"
+        )
+    return model
 
 
 def load_model(

@@ -495,6 +495,25 @@ def test_interrupting_leaves_only_tiles_to_go_on_from(tmp_path, monkeypatch, cap
     assert [p.name for p in (tmp_path / "deep" / "out").iterdir()] == ["slide"]
 
 
+@pytest.mark.parametrize(
+    ("command", "goes_on"),
+    [
+        *((command, "from the tiles that are done") for command in ("run", "cohort", "demo")),
+        ("train", "from its last checkpoint"),
+        *((command, "") for command in ("info", "init", "report", "gui", "simulate", "status")),
+    ],
+)
+def test_only_what_keeps_its_work_is_said_to_go_on(command, goes_on, monkeypatch, capsys):
+    def interrupt(*_args, **_keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("immunescape.cli.app.app", interrupt)
+    assert main(["--debug", command, "x.tif"]) == 130
+    told = capsys.readouterr().err
+    said = "immunescape: interrupted; nothing half-written was left behind"
+    assert told == said + (f", and the same command goes on {goes_on}\n" if goes_on else "\n")
+
+
 def test_a_failure_of_the_system_is_one_line_without_a_folder(tmp_path, monkeypatch, capsys):
     def closed(*_args, **_keywords):
         raise PermissionError(13, "Permission denied", str(tmp_path / "deep" / "slide.ome.tif"))

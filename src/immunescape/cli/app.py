@@ -105,6 +105,9 @@ _COMMANDS = {
     """,
 }
 """Commands and what ``--help`` says of them: their modules are loaded when they are called."""
+_TILES = "the tiles that are done"
+_GOES_ON = {"run": _TILES, "cohort": _TILES, "demo": _TILES, "train": "its last checkpoint"}
+"""Commands that keep what they did when they are interrupted; the others begin again."""
 
 for command, text in _COMMANDS.items():
     app.command(f"immunescape.cli.{command}:{command}", name=command, help=cleandoc(text))
@@ -140,10 +143,11 @@ def execute(words: list[str]) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        print(
-            "immunescape: interrupted; nothing half-written was left behind, and the same command "
-            "goes on from the tiles that are done", file=sys.stderr,
-        )  # fmt: skip
+        told = "immunescape: interrupted; nothing half-written was left behind"
+        goes_on = _GOES_ON.get(words[0]) if words else None
+        if goes_on is not None:
+            told += f", and the same command goes on from {goes_on}"
+        print(told, file=sys.stderr)
         return 130
     except Exception as error:
         if debug:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import pytest
 import shapely
@@ -14,6 +15,7 @@ from immunescape.errors import SheetError
 from immunescape.napari import window
 from immunescape.napari.lock import Lock
 from immunescape.napari.workbench import workbench_of
+from immunescape.napari.worklist import look_through
 from immunescape.phenotype import GateSpec
 from immunescape.regions import Regions
 from immunescape.study import read_study
@@ -170,6 +172,37 @@ def test_who_has_a_slide_open_is_told(bench, qtbot, sheet):
     other.path.write_text(json.dumps({**told, "machine": "microscope-2", "time": 1.0}))
     panel.look()
     qtbot.waitUntil(lambda: column(panel, 4)[1] == "", timeout=20_000)  # long unheard of
+
+
+def test_a_look_that_takes_long_is_shown_all_the_same(bench, qtbot, sheet, monkeypatch):
+    panel = dropped(bench, qtbot, sheet)
+    qtbot.waitUntil(lambda: not panel.looking.busy)
+    held, looks = threading.Event(), []
+
+    def slow(samples, out):
+        looks.append(out)
+        held.wait(20)
+        return look_through(samples, out)
+
+    monkeypatch.setattr("immunescape.napari.panels.cohort.look_through", slow)
+    panel.looked = ()
+    panel.look()
+    qtbot.waitUntil(lambda: len(looks) == 1)
+    panel.look()  # asked again before the answer is there, as a run does with every line
+    shown = []
+    panel.looking.returned.connect(lambda _: shown.append((len(looks), len(panel.looked))))
+    held.set()
+    qtbot.waitUntil(lambda: len(shown) == 2)
+    assert shown[0][1] == 3  # the first answer already
+    # what was seen of another folder is not shown as this one's
+    held.clear()
+    panel.look()
+    qtbot.waitUntil(lambda: len(looks) == 3)
+    panel.take_sheet(panel.sheet, sheet.parent / "other")
+    held.set()
+    qtbot.waitUntil(lambda: len(shown) == 4)
+    assert [rows for _, rows in shown[2:]] == [0, 3]
+    assert looks[3] == panel.out == (sheet.parent / "other").resolve()
 
 
 def test_what_is_wrong_with_a_sheet_is_listed(bench, qtbot, tmp_path):

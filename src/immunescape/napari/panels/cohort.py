@@ -57,7 +57,8 @@ class CohortPanel(StepWidget):
         self.looked: tuple[Looked, ...] = ()
         self._results: dict[str, float] = {}
         super().__init__(session, parent)
-        self.looking = Latest(look_through, self)
+        # a look may take longer than the time to the next one: every answer is shown
+        self.looking = Latest(_look, self, wish=self._wish)
         self.looking.returned.connect(self._have_looked)
         self.walk = walk = Walk(session, self.start, self)
         self.face = face = CohortFace()
@@ -190,12 +191,14 @@ class CohortPanel(StepWidget):
 
     def look(self) -> None:
         """See how far people are with each slide, on another thread."""
-        if self.sheet is None:
-            return
-        self.looking.ask(self.sheet.samples, self.out)
+        self.looking.ask()
 
-    def _have_looked(self, looked: tuple[Looked, ...]) -> None:
-        if self.sheet is not None:
+    def _wish(self) -> "_Of | None":
+        return None if self.sheet is None else (self.sheet, self.out)
+
+    def _have_looked(self, told: "tuple[_Of, tuple[Looked, ...]]") -> None:
+        (sheet, out), looked = told
+        if sheet is self.sheet and out == self.out:
             self.looked = looked
             self._show_rows()
 
@@ -287,3 +290,11 @@ class CohortPanel(StepWidget):
         """Look again when the panel comes to the front."""
         super().showEvent(event)
         self.look()
+
+
+_Of = tuple["Sheet", Path]
+"""What is looked through: a sheet, and the folder of its results."""
+
+
+def _look(sheet: "Sheet", out: Path) -> tuple[_Of, tuple[Looked, ...]]:
+    return (sheet, out), look_through(sheet.samples, out)

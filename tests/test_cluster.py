@@ -25,9 +25,9 @@ def cluster():
 
 
 def place_of(table, folder, deadly, block):
-    """Where a block begins, by a table; the worker is killed at a block the first times."""
+    """Where a block begins, by a table; the worker is killed at the first one a number of times."""
     deaths = len(list(folder.iterdir()))
-    if block.x0 == 2 and deaths < deadly:
+    if block.x0 == 0 and deaths < deadly:
         (folder / str(deaths)).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return table[block.x0]

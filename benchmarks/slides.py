@@ -18,6 +18,8 @@ SCENARIO, SEED = "relapse", 7
 FIELD_UM = 2000.0
 PIXEL_UM = 0.5
 AUTOFLUORESCENCE = "AF"
+TUMOUR_PER_MM2, STROMA_PER_MM2 = 6600.0, 2300.0
+"""As crowded as a slide of 100 mm² that holds half a million cells."""
 
 
 class Mirrored:
@@ -46,7 +48,10 @@ def simulated_field(folder: Path) -> tuple[npt.NDArray[np.uint16], tuple[str, ..
     """Return the pixels of the field and the names of its channels, simulated once a folder."""
     kept = folder / f"field-{SCENARIO}-{SEED}.npz"
     if not kept.is_file():
-        params = FieldParams(width_um=FIELD_UM, height_um=FIELD_UM, pixel_size_um=PIXEL_UM)
+        params = FieldParams(
+            width_um=FIELD_UM, height_um=FIELD_UM, pixel_size_um=PIXEL_UM,
+            tumour_density_per_mm2=TUMOUR_PER_MM2, stroma_density_per_mm2=STROMA_PER_MM2,
+        )  # fmt: skip
         field = simulate_field(params, SCENARIO, SEED)
         noise = np.random.default_rng(SEED).poisson(60, field.image.shape[1:])
         other = (noise + 0.03 * field.image.sum(axis=0)).astype(np.uint16)

@@ -44,11 +44,15 @@ class FilePlane:
         The file.
     shape, dtype
         As of a numpy array.
+    shared
+        Whether processes of other machines read it, so that what is written must reach the disk
+        at once.
     """
 
     path: Path
     shape: tuple[int, int]
     dtype: str
+    shared: bool = True
 
     def clear(self) -> None:
         """Make it anew, of zeros."""
@@ -60,7 +64,8 @@ class FilePlane:
     def __setitem__(self, key: Any, value: Any) -> None:
         mapped = self._mapped("r+")
         mapped[key] = value
-        mapped.flush()
+        if self.shared:
+            mapped.flush()
 
     def _mapped(self, mode: Literal["r", "r+", "w+"]) -> "np.memmap[Any, Any]":
         return np.memmap(self.path, self.dtype, mode, shape=self.shape)

@@ -131,7 +131,7 @@ def tissue_mask(
     with scratch_folder(scratch) as folder:
         # light on all of the working grid, one stain at a time in memory
         sums = [
-            FilePlane(folder / f"light{k}", cells_shape, np.dtype(exact).str)
+            FilePlane(folder / f"light{k}", cells_shape, np.dtype(exact).str, shared=False)
             for k in range(len(slide.channels))
         ]
         for plane in sums:

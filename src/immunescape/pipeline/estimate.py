@@ -20,8 +20,8 @@ __all__ = ["Estimate", "check_room", "estimate_run", "estimate_slide"]
 
 # Measured with benchmarks/whole_slide.py; see docs/scaling.md.
 _START_S = 10.0
-_NETWORK_CORE_S_PER_MPX = 1.15
-_PIXELS_CORE_S_PER_MPX = 0.85
+_NETWORK_CORE_S_PER_MPX = 1.3
+_PIXELS_CORE_S_PER_MPX = 1.05
 _TABLES_S_PER_MPX = 0.2
 _FLOWS_BYTES, _PLANE_BYTES = 6, 4
 _TILES_BYTES = 1.5

@@ -147,6 +147,16 @@ def test_numbers_have_formats(tmp_path):
     assert forms["area"] == "0.0000"
 
 
+def test_an_interval_is_shown_as_the_density_that_it_belongs_to(tmp_path):
+    densities = pd.DataFrame({"density_per_mm2": [80.25], "ci_low": [2.00675], "ci_high": [9.1]})
+    shares = densities.assign(unit="1")
+    for name, table, expected in (("D", densities, "#,##0.0"), ("S", shares, "0.000")):
+        path = tmp_path / f"{name}.xlsx"
+        write_workbook(path, [workbook_sheets.table_sheet(name, "", table)], title="one")
+        cells = reopened(path, name)[2]
+        assert {cell.number_format for cell in cells[1:3]} == {expected}
+
+
 def test_timepoints_stand_side_by_side(tmp_path):
     write_cohort_workbook(tmp_path, drawn.results(), drawn.tables())
     rows = rows_of(reopened(tmp_path / "report.xlsx", "Patient by timepoint"))

@@ -59,7 +59,9 @@ def table_sheet(name: str, told: str, table: pd.DataFrame, *, still: int = 0) ->
     places = [i for i, c in enumerate(columns) if c in _IN_UNIT] if "unit" in columns else []
     scaled = "effect_scale" in columns  # there an interval is one of the effect
     places = [i for i in places if not (scaled and columns[i].startswith("ci_"))]
-    formats |= {i: "0.000" for i, c in enumerate(columns) if scaled and c in ("ci_low", "ci_high")}
+    of_density = not scaled and "unit" not in columns and "density_per_mm2" in columns
+    interval = "0.000" if scaled else _BY_COLUMN["density_per_mm2"] if of_density else ""
+    formats |= {i: interval for i, c in enumerate(columns) if c in ("ci_low", "ci_high")}
     unit = columns.index("unit") if "unit" in columns else 0
     rows: list[list[Any]] = []
     for values in table.itertuples(index=False, name=None):

@@ -92,11 +92,14 @@ def sample_of(patient: PlantedPatient, planted: PlantedTimepoint) -> Sample:
     )  # fmt: skip
 
 
-def from_points(patient: PlantedPatient) -> list[SampleResult]:
+def from_points(
+    patient: PlantedPatient, size_um: tuple[float, float] | None = None
+) -> list[SampleResult]:
     """Return the results of a patient whose cells are points with planted calls."""
     results = []
+    field = replace(POINTS, width_um=size_um[0], height_um=size_um[1]) if size_um else POINTS
     for k, planted in enumerate(patient.timepoints):
-        made = simulate_cells(point_params(planted, POINTS), patient.seed + k)
+        made = simulate_cells(point_params(planted, field), patient.seed + k)
         summary = summarise(made.cells, made.pairs, made.areas, seed=k)
         sample = sample_of(patient, planted)
         results.append(SampleResult(sample, Path(sample.sample_id), {"summary": summary}))
@@ -153,12 +156,14 @@ def cohort_table(
 ) -> pd.DataFrame:
     """Return the patterns of a cohort, made in the way that was asked for."""
     if not (options.labels or options.pixels):
-        return pattern_table([r for some in pool.map(from_points, patients) for r in some])
+        sizes = [options.field_um] * len(patients)
+        return pattern_table([r for some in pool.map(from_points, patients, sizes) for r in some])
     with tempfile.TemporaryDirectory() as passing:
         folder = Path(options.keep or passing)
         folder.mkdir(parents=True, exist_ok=True)
         params = CohortParams(patients=options.patients, unplanted=options.unplanted)
-        for field in write_cohort(folder, seed, params, IMAGES):
+        size = dict(zip(("width_um", "height_um"), options.field_um or (), strict=False))
+        for field in write_cohort(folder, seed, params, replace(IMAGES, **size)):
             print(f"rendered {field.name}", file=sys.stderr)
         if options.pixels:
             return through_the_command(folder, options.workers, options.flags)
@@ -249,6 +254,10 @@ def main() -> int:
     parser.add_argument("--labels", action="store_true", help="rendered; labels and calls given")
     parser.add_argument("--pixels", action="store_true", help="rendered; all from pixels")
     parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--field-um", type=float, nargs=2, metavar=("WIDTH", "HEIGHT"),
+        help="of a slide; 2500 x 2000 as points, 1200 x 1000 rendered",
+    )  # fmt: skip
     parser.add_argument("--keep", help="folder to keep slides and results in")
     parser.add_argument("flags", nargs="*", help="after --: passed on to the cohort command")
     options = parser.parse_args()

@@ -187,7 +187,7 @@ def test_labels_that_are_lost_are_written_again(field, whole, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_slide(field, tmp_path, STUDY, means=Means(mapper=Cut(after=18)))
     (store,) = tmp_path.glob(".f.tiles/labels-*/labels.zarr")
-    shutil.rmtree(store)
+    LabelStore.drop(store, ("cells",))  # its tiles are still told as written
     run_slide(field, tmp_path, STUDY)
     assert_same(tmp_path / "f", whole)
     assert_same_labels(tmp_path / "f", whole)

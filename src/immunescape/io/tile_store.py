@@ -100,10 +100,10 @@ class Stage:
 
     folder: Path
 
-    def holds(self, *steps: str) -> bool:
-        """Tell whether a block of any of these steps is kept."""
-        places = (self._place(step) for step in steps)
-        return any(place.is_dir() and any(place.iterdir()) for place in places)
+    def holds(self, step: str) -> bool:
+        """Tell whether a block of a step is kept."""
+        place = self._place(step)
+        return place.is_dir() and any(place.iterdir())
 
     def keeping(self, base: BlockMap) -> BlockMap:
         """Return a map that keeps each result, and does only the blocks that are not kept."""

@@ -23,8 +23,8 @@ __all__ = ["Means", "Tiles", "drop_labels", "tiles_of"]
 _FOUND, _CORRECTED, _GIVEN = "labels.zarr", "corrected.zarr", "given"
 _PLANES, _ROOM = "planes", "room"
 _LABELS = ("nuclei", "cells")
-_WRITES = {"nuclei": ("write nuclei",), "cells": ("grow",)}
-"""Steps that write into each label image."""
+_WRITES = {"nuclei": "write nuclei", "cells": "grow"}
+"""The step that writes each label image."""
 
 
 def _nothing(estimate: Estimate) -> None:
@@ -112,7 +112,7 @@ class Tiles:
         place = self._labels.folder / _FOUND
         try:
             store = LabelStore.resume(place, _LABELS)
-            if all(name in store for name in _LABELS if self._labels.holds(*_WRITES[name])):
+            if all(name in store for name in _LABELS if self._labels.holds(_WRITES[name])):
                 return store
         except LabelsError:  # not begun, not far enough, or damaged
             pass

@@ -132,6 +132,9 @@ class Slide:
         neither dark nor glass: whoever judges pixels leaves it out.
     facts
         Lines that ``immunescape info`` prints of a slide made of several files.
+    exposure_ms
+        For how long each channel was exposed, None where the file does not say; empty where it
+        says of none. Images of unmixed components have no exposure of their own.
 
     Raises
     ------
@@ -149,6 +152,7 @@ class Slide:
     warnings: tuple[str, ...] = field(default=())
     imaged: Imaged | None = None
     facts: tuple[str, ...] = ()
+    exposure_ms: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.arrays or any(len(a.shape) != 3 for a in self.arrays):

@@ -17,7 +17,6 @@ from immunescape.cohort import CohortRun, cohort_status, run_cohort
 from immunescape.cohort.state import read_state, write_state
 from immunescape.cohort.workers import Died
 from immunescape.errors import OutputError, StudyError
-from immunescape.io import write_ome_tiff
 from immunescape.phenotype import GateParams
 from immunescape.pipeline import Inputs, run_pooled, run_slide
 from immunescape.results import COHORT_COLUMNS, FAILURES_COLUMNS
@@ -361,12 +360,27 @@ def test_staining_that_cannot_be_compared_is_told(gated, tmp_path):
     shutil.copytree(gated, folder, ignore=shutil.ignore_patterns("alone", "pooled"))
     image = tifffile.imread(folder / "P1_response.ome.tif")
     image[1] += 400  # another offset of the camera on CD8 alone
-    write_ome_tiff(folder / "P1_response.ome.tif", image, CHANNELS, 0.5)
+    exposed_ms = {"P1_response": 20.0, "P1_baseline": 50.0}
+    for name, ms in exposed_ms.items():
+        file = folder / f"{name}.ome.tif"
+        count = len(CHANNELS)
+        plane = {"ExposureTime": [ms] * count, "ExposureTimeUnit": ["ms"] * count}
+        tifffile.imwrite(
+            file, image if name == "P1_response" else tifffile.imread(file), ome=True,
+            metadata={"axes": "CYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "Plane": plane,
+                      "Channel": {"Name": list(CHANNELS)}},
+        )  # fmt: skip
     ended = run_cohort(folder / "samples.csv", folder / "out", PLAIN, CohortRun(overwrite=True))
-    (told,) = [w for w in ended.warnings if w.startswith("P1_response")]
-    assert told.startswith("P1_response: cd8 cannot be compared with P1_baseline")
+    told = [w for w in ended.warnings if w.startswith("P1_response: cd8")]
+    assert told == [
+        "P1_response: cd8 cannot be compared with P1_baseline: background or exposure differ",
+        "P1_response: cd8 was not exposed as on P1_baseline: the same cell is not as bright there",
+    ]
     table = pd.read_csv(folder / "out" / "staining.csv").set_index(["sample_id", "marker"])
     assert table.loc[("P1_response", "cd8"), "not_comparable_with"] == "P1_baseline"
     assert pd.isna(table.loc[("P1_response", "s100"), "not_comparable_with"])
+    assert table.loc[("P1_response", "s100"), "exposed_otherwise"] == "P1_baseline"
+    assert "exposed for 20 ms, other slides for 50" in table.loc[("P1_response", "s100"), "note"]
+    assert table["exposure_ms"].dropna().groupby("sample_id").first().to_dict() == exposed_ms
     levels = table["dim_level"].unstack()["cd8"]
     assert 350 < levels["P1_response"] - levels["P1_baseline"] < 450

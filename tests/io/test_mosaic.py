@@ -5,6 +5,7 @@ import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -14,7 +15,7 @@ from tests.mosaics import Cut, cuts, write_mosaic, write_tile
 
 from immunescape.blocks import Block, iter_blocks
 from immunescape.errors import SceneError, SlideError
-from immunescape.io import fingerprint, open_slide
+from immunescape.io import fingerprint, mosaic, open_slide
 from immunescape.io.fingerprint import whole_hash
 from immunescape.io.mosaic_planes import MosaicPlanes
 
@@ -362,6 +363,20 @@ def test_places_have_to_be_told(tmp_path, whole) -> None:
         open_slide(folder)
     (folder / "1_component_data.tif").unlink()
     np.testing.assert_array_equal(open_slide(folder).arrays[0][...], whole)
+
+
+def test_exposures_are_told_where_all_tiles_agree_and_differences_are_warned_of() -> None:
+    tiles: list = [
+        SimpleNamespace(found=SimpleNamespace(exposure_ms=times))
+        for times in [(2.0, 20.0, 7.0), (50.0, 2.0, None)]
+    ]
+    names = ("DAPI", "CD8", "PD-L1")
+    alike, notes = mosaic._exposures(tiles, [(0, 1, 2), (1, 0, 2)], names)
+    assert alike == (2.0, None, None)
+    (note,) = notes
+    assert note.startswith("its tiles were exposed for 20 to 50 ms in CD8: ")
+    tiles[0].found.exposure_ms = ()
+    assert mosaic._exposures(tiles, [(0, 1, 2), (1, 0, 2)], names) == ((None,) * 3, [])
 
 
 def test_cuts_cover_the_plane() -> None:

@@ -320,6 +320,31 @@ def test_real_qptiff() -> None:
         slide.read(block, ("Cy3", "DAPI")),
         tifffile.imread(path, key=[2, 0])[:, *block.slices],
     )
+    assert slide.exposure_ms == pytest.approx((2.63, 14.29, 208.03))
+
+
+def test_exposures_of_an_ome_tiff(tmp_path, pixels) -> None:
+    told = {"ExposureTime": [0.02, 5.0, 0.0], "ExposureTimeUnit": ["s", "ms", "s"]}
+    meta = {"axes": "CYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "Plane": told}
+    meta["Channel"] = {"Name": list(NAMES)}
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, ome=True, metadata=meta)
+    assert open_slide(tmp_path / "a.ome.tif").exposure_ms == (20.0, 5.0, None)
+    write_ome(tmp_path / "b.ome.tif", pixels)
+    assert open_slide(tmp_path / "b.ome.tif").exposure_ms == ()
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ("<ExposureTime>2500</ExposureTime>", (2.5,) * 3),
+        ("<ExposureTime>2500</ExposureTime><IsUnmixedComponent>True</IsUnmixedComponent>", ()),
+        ("<ExposureTime>0</ExposureTime>", ()),
+        ("<ExposureTime>long</ExposureTime>", ()),
+    ],
+)
+def test_exposures_of_a_qptiff(tmp_path, pixels, extra, expected) -> None:
+    path = write_qptiff(tmp_path / "a.qptiff", pixels, NAMES, NAMES, SCAN + extra)
+    assert open_slide(path).exposure_ms == expected
 
 
 def test_names_and_size_of_the_user_win(tmp_path, pixels) -> None:

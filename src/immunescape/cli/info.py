@@ -61,9 +61,12 @@ def describe(slide: Slide, match: PanelMatch) -> str:
         "channels",
     ]
     name_width = max(len(c) for c in slide.channels)
-    for number, stain in enumerate(match.panel.stains, start=1):
+    times = slide.exposure_ms or (None,) * len(slide.channels)
+    for number, (stain, time) in enumerate(zip(match.panel.stains, times, strict=True), start=1):
         role = stain.role.replace("_", ", ")
         where = f", read in the {stain.compartment}" if stain.role == "marker" else ""
+        if time is not None:
+            where += f", exposed for {time:g} ms"
         lines.append(
             f"  {number:>2}  {stain.channel:<{name_width}}  {stain.marker:<16} {role}{where}"
         )

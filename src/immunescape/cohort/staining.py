@@ -1,5 +1,6 @@
 """Staining of the slides that share gates: whether the same cell would be as bright on each."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +15,37 @@ from immunescape.pipeline.grouped import GroupGates
 from immunescape.pipeline.shared import MAIN
 
 if TYPE_CHECKING:
+    from immunescape.panel import Panel
     from immunescape.phenotype.pooling import DimLevel
+    from immunescape.slide import Slide
 
-__all__ = ["STAINING_COLUMNS", "staining_rows", "staining_table", "staining_warnings"]
+__all__ = ["STAINING_COLUMNS", "exposures", "staining_rows", "staining_table", "staining_warnings"]
 
 _BETWEEN = "|"
 """Parts names: no folder has it in its own."""
 STAINING_COLUMNS = (
     "sample_id", "patient", "timepoint", "batch", "marker", "statistic", "shared_by", "dim_level",
-    "dim_spread", "positive_cells", "slides", "not_comparable_with", "note",
+    "dim_spread", "positive_cells", "slides", "not_comparable_with", "exposure_ms",
+    "exposed_otherwise", "note",
 )  # fmt: skip
 """One row a slide and marker: where its dim cells lie, and which slides differ from it."""
 
+_EQUAL = 0.01
+"""Exposures that differ by less are one: cameras keep to a setting no better."""
+
+
+def exposures(slide: "Slide", panel: "Panel") -> dict[str, float]:
+    """Return for how many ms each marker was exposed; those of which the file says nothing lack."""
+    told = dict(zip(slide.channels, slide.exposure_ms, strict=False))
+    known = {stain.marker: told.get(stain.channel) for stain in panel.stains}
+    return {marker: time for marker, time in known.items() if time is not None}
+
 
 def staining_rows(
-    group: Group, slides: Sequence[ToCall], gates: Sequence[GroupGates]
+    group: Group,
+    slides: Sequence[ToCall],
+    gates: Sequence[GroupGates],
+    exposed: Sequence[Mapping[str, float]],
 ) -> list[dict[str, Any]]:
     """Compare the stains of slides that share gates.
 
@@ -38,6 +55,8 @@ def staining_rows(
         The slides.
     slides, gates
         Their measured cells and their gates, in the same order.
+    exposed
+        For how many ms each marker was exposed on each of them, where that is known.
 
     Returns
     -------
@@ -45,12 +64,16 @@ def staining_rows(
         A row a slide and stained statistic, as plain values. The level is that of the dim cells
         of all phenotypes, by which gates leave slides out: another offset, exposure or a stain
         that failed moves it, more or fewer positive cells do not. Where a slide has too few
-        cells to be judged it is empty, and nothing is said.
+        cells to be judged it is empty, and nothing is said. Exposures are told and compared
+        (within 1 %); they leave no slide out, since some scanners divide by them.
     """
     min_cells = group.members[0].study.gating.min_cells
     rows: list[dict[str, Any]] = []
     levels: dict[tuple[str, str], list[tuple[str, DimLevel]]] = {}
-    for work, slide, own in zip(group.members, slides, gates, strict=True):
+    times: dict[str, dict[str, float]] = {}
+    for work, slide, own, known in zip(group.members, slides, gates, exposed, strict=True):
+        for marker, time in known.items():
+            times.setdefault(marker, {})[work.name] = time
         cells = slide.measured.cells
         used = ~left_out(slide.annotations, cells.points_um)
         used &= ~slide.measured.in_excluded_proposals()
@@ -72,6 +95,7 @@ def staining_rows(
                     # of an internal control: cells above the lowest gate, whatever they are
                     "positive_cells": None if limit is None else int((values > limit).sum()),
                     "slides": len(group.members),
+                    "exposure_ms": known.get(marker),
                 }
             )
     for row in rows:
@@ -79,15 +103,27 @@ def staining_rows(
         mine = dict(beside).get(row["sample_id"])
         others = [name for name, level in beside if mine is not None and not mine.alike(level)]
         row["not_comparable_with"] = others
+        notes = []
         if mine is None:
-            row["note"] = "too few cells to judge its staining"
+            notes.append("too few cells to judge its staining")
         elif others:
-            row["note"] = (
+            notes.append(
                 "dim cells are not as bright as there: stain or exposure differ, and those slides "
                 "have no share in this gate"
             )
-        else:
-            row["note"] = ""
+        time, of_others = row["exposure_ms"], times.get(row["marker"], {})
+        row["exposed_otherwise"] = [
+            name
+            for name, other in of_others.items()
+            if time is not None and not math.isclose(time, other, rel_tol=_EQUAL)
+        ]
+        if row["exposed_otherwise"]:
+            there = sorted({of_others[name] for name in row["exposed_otherwise"]})
+            notes.append(
+                f"exposed for {time:g} ms, other slides for "
+                + ", ".join(f"{other:g}" for other in there)
+            )
+        row["note"] = "; ".join(notes)
     return rows
 
 
@@ -119,6 +155,7 @@ def staining_table(groups: Iterable[tuple[Group, Sequence[Mapping[str, Any]]]]) 
                     "timepoint": sample.timepoint,
                     "batch": sample.batch,
                     "not_comparable_with": _BETWEEN.join(row["not_comparable_with"]),
+                    "exposed_otherwise": _BETWEEN.join(row["exposed_otherwise"]),
                     "line": sample.line,
                 }
             )
@@ -130,11 +167,14 @@ def staining_table(groups: Iterable[tuple[Group, Sequence[Mapping[str, Any]]]]) 
 def staining_warnings(table: pd.DataFrame) -> tuple[str, ...]:
     """Return one line for each slide and marker whose staining differs from most of its group."""
     lines = []
-    for row in table.itertuples():
-        others = [n for n in str(row.not_comparable_with).split(_BETWEEN) if n]
-        if len(others) * 2 >= int(str(row.slides)):
-            lines.append(
-                f"{row.sample_id}: {row.marker} cannot be compared with {', '.join(others)}: "
-                "background or exposure differ"
-            )
+    for row in table.to_dict("records"):
+        for column, verb, why in (
+            ("not_comparable_with", "cannot be compared with", "background or exposure differ"),
+            ("exposed_otherwise", "was not exposed as on", "the same cell is not as bright there"),
+        ):
+            others = [name for name in row[column].split(_BETWEEN) if name]
+            if len(others) * 2 >= int(row["slides"]):
+                lines.append(
+                    f"{row['sample_id']}: {row['marker']} {verb} {', '.join(others)}: {why}"
+                )
     return tuple(dict.fromkeys(lines))

@@ -19,7 +19,7 @@ from immunescape.cohort.attempt import (
     opened_job,
 )
 from immunescape.cohort.plan import Group, Work
-from immunescape.cohort.staining import staining_rows
+from immunescape.cohort.staining import exposures, staining_rows
 from immunescape.cohort.state import STATE
 from immunescape.io.calls import read_calls
 from immunescape.io.output import atomic_path, staged_folder
@@ -94,10 +94,11 @@ def fit_gates(group: Group, out: Path) -> Outcome:
     group = dataclasses.replace(group, members=tuple(members))
     try:
         gates = gates_of_group(slides, group.members[0].study) if slides else ()
+        exposed = [exposures(job.opened.slide, job.opened.panel) for job in jobs]
         told = {
             "made_from": [[w.name, _gated_by(j)] for w, j in zip(members, jobs, strict=True)],
             "gates": {w.name: g.as_rows() for w, g in zip(members, gates, strict=True)},
-            "staining": staining_rows(group, slides, gates) if slides else [],
+            "staining": staining_rows(group, slides, gates, exposed) if slides else [],
         }
         path = gates_path(out, group)
         path.parent.mkdir(parents=True, exist_ok=True)

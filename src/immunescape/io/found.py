@@ -54,7 +54,7 @@ class Found:
         Warnings of this format.
     name
         Name of the slide where it is not the file's.
-    imaged, facts
+    imaged, facts, exposure_ms
         See `immunescape.slide.Slide`.
     """
 
@@ -69,6 +69,7 @@ class Found:
     name: str = ""
     imaged: Imaged | None = None
     facts: tuple[str, ...] = ()
+    exposure_ms: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ def finish(
         warnings=tuple(notes),
         imaged=found.imaged,
         facts=found.facts,
+        exposure_ms=found.exposure_ms if any(found.exposure_ms) else (),
     )
 
 

@@ -87,6 +87,8 @@ def read_mosaic(
             "check their positions"
         )
     first = tiles[0].found
+    exposures, differing = _exposures(tiles, orders, channels)
+    notes += differing
     return Found(
         arrays=(planes,),
         channels=channels,
@@ -97,6 +99,7 @@ def read_mosaic(
         notes=tuple(notes),
         name=slide,
         imaged=planes.imaged if gaps else None,
+        exposure_ms=exposures,
         facts=(
             f"tiles       {_number(tiles)}, placed by {places.how}",
             f"overlap     {_percent(overlap)} of the imaged pixels, each taken from the tile whose "
@@ -195,6 +198,27 @@ def _orders(
             "matched by name"
         )
     return orders, usual, notes
+
+
+def _exposures(
+    tiles: list[Tile], orders: list[tuple[int, ...]], channels: tuple[str | None, ...]
+) -> tuple[tuple[float | None, ...], list[str]]:
+    """Return for how long each channel was exposed in all tiles alike, and where they differ."""
+    alike: list[float | None] = []
+    notes = []
+    for number, name in enumerate(channels):
+        said = {
+            tile.found.exposure_ms[order[number]] if tile.found.exposure_ms else None
+            for tile, order in zip(tiles, orders, strict=True)
+        }
+        known = sorted(time for time in said if time is not None)
+        alike.append(known[0] if len(said) == 1 and known else None)
+        if len(known) > 1:
+            notes.append(
+                f"its tiles were exposed for {known[0]:g} to {known[-1]:g} ms in {name}: a cell is "
+                "not as bright in one as in another"
+            )
+    return tuple(alike), notes
 
 
 def _listed(names: tuple[str | None, ...]) -> str:

@@ -10,7 +10,7 @@ from immunescape.errors import SlideError
 from immunescape.io.found import Found, Scene, choose_scene, level_arrays
 from immunescape.io.tiff_pages import check_whole, is_colour, parse_xml, refuse_colour
 from immunescape.io.tiff_planes import TiffPlanes
-from immunescape.io.units import UnknownUnitError, micrometres
+from immunescape.io.units import UnknownUnitError, micrometres, milliseconds
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -31,6 +31,7 @@ class _Image:
     samples: int
     physical: tuple[tuple[str, str] | None, tuple[str, str] | None]
     blocks: tuple[dict[str, int], ...]
+    exposure_ms: tuple[float | None, ...]
 
 
 def read_ome_tiff(tif: "TiffFile", path: Path, scene: str | int | None) -> Found:
@@ -75,6 +76,7 @@ def read_ome_tiff(tif: "TiffFile", path: Path, scene: str | int | None) -> Found
         no_size=reason,
         scene=at + 1 if len(images) > 1 else None,
         notes=notes,
+        exposure_ms=image.exposure_ms,
     )
 
 
@@ -139,7 +141,20 @@ def _image(path: Path, element: ElementTree.Element, pixels: ElementTree.Element
         samples=samples,
         physical=(physical[0], physical[1]),
         blocks=blocks,
+        exposure_ms=_exposures(pixels, sizes["C"]),
     )
+
+
+def _exposures(pixels: ElementTree.Element, count: int) -> tuple[float | None, ...]:
+    """Return for how many ms each channel was exposed, where its plane says so."""
+    said = {
+        plane.attrib.get("TheC", ""): milliseconds(
+            plane.attrib.get("ExposureTime"), plane.attrib.get("ExposureTimeUnit", "s")
+        )
+        for plane in pixels
+        if _local(plane) == "Plane"
+    }
+    return tuple(said.get(str(channel)) for channel in range(count))
 
 
 def _refuse_stack(path: Path, image: _Image) -> None:

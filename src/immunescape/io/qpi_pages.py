@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QpiPages", "qpi_pages"]
 
+_TEXTS = ("Biomarker", "Name", "ExposureTime", "IsUnmixedComponent")
 _SIZE_IN_JSON = re.compile(r'"PixelSizeMicrons"\s*:\s*"?([0-9.eE+-]+)')
 
 
@@ -30,7 +31,8 @@ class QpiPages:
     first
         First page of full resolution.
     texts
-        For each channel the text of its XML's own ``Biomarker`` and ``Name``.
+        For each channel the text of its XML's own ``Biomarker``, ``Name``, ``ExposureTime`` (in
+        µs) and ``IsUnmixedComponent``.
     stated_um
         Edge of a pixel in µm by the XML's scan resolution; None if it does not say.
     """
@@ -80,7 +82,7 @@ def qpi_pages(tif: "TiffFile", path: Path) -> QpiPages:
     return QpiPages(
         levels=level_arrays([TiffPlanes.of_pages(path, level) for level in levels], len(pages)),
         first=pages[0],
-        texts=tuple({tag: _text(root, tag) for tag in ("Biomarker", "Name")} for _, root in full),
+        texts=tuple({tag: _text(root, tag) for tag in _TEXTS} for _, root in full),
         stated_um=_stated(full[0][1]),
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from immunescape.io.found import Found, Scene, choose_scene
 from immunescape.io.qpi_pages import qpi_pages
 from immunescape.io.tiff_pages import resolution_um
+from immunescape.io.units import milliseconds
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -56,4 +57,10 @@ def read_qptiff(tif: "TiffFile", path: Path, scene: str | int | None) -> Found:
         pixel_um=size,
         format="QPTIFF",
         notes=notes,
+        exposure_ms=tuple(
+            None
+            if text["IsUnmixedComponent"].lower() == "true"
+            else milliseconds(text["ExposureTime"], "µs")
+            for text in found.texts
+        ),
     )

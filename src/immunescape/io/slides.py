@@ -56,7 +56,7 @@ def open_slide(
     Slide
         Its pixels are read block by block when asked for; its ``warnings`` say what was
         overridden, made up or looks odd. Its name is the file's, less the format's endings; a
-        chosen scene is appended by number. Nothing else of the file's metadata is kept.
+        chosen scene is appended by number. Of the file's other metadata only exposures are kept.
 
     Raises
     ------

@@ -1,8 +1,9 @@
-"""Lengths as microscope files state them, turned into µm."""
+"""Lengths and times as microscope files state them, turned into µm and ms."""
 
+import math
 import re
 
-__all__ = ["UnknownUnitError", "micrometres"]
+__all__ = ["UnknownUnitError", "micrometres", "milliseconds"]
 
 _UM_PER_UNIT: dict[str, float] = {
     "ym": 1e-18, "zm": 1e-15, "am": 1e-12, "fm": 1e-9, "pm": 1e-6, "nm": 1e-3, "µm": 1.0,
@@ -17,6 +18,9 @@ _SPELT_OUT: dict[str, str] = {
     "centimetre": "cm", "meter": "m", "metre": "m", "foot": "ft", "yard": "yd", "point": "pt",
     "line": "li", "picometer": "pm", "picometre": "pm", "mile": "mi", "decimeter": "dm",
     "decimetre": "dm", "kilometer": "km", "kilometre": "km",
+}  # fmt: skip
+_MS_PER_UNIT: dict[str, float] = {
+    "ns": 1e-6, "µs": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6,
 }  # fmt: skip
 _NO_LENGTH = frozenset({"", "pixel", "pixels", "px", "reference frame", "none", "null"})
 
@@ -59,3 +63,30 @@ def micrometres(value: float, unit: str) -> float | None:
         return value * _UM_PER_UNIT[symbol]
     except KeyError:
         raise UnknownUnitError(word) from None
+
+
+def milliseconds(value: str | None, unit: str = "s") -> float | None:
+    """Return an exposure in ms; None where it is no positive time.
+
+    Parameters
+    ----------
+    value
+        As the file writes it; None where it says nothing.
+    unit
+        Symbol of a unit of OME-XML, whose default is the second.
+
+    Notes
+    -----
+    An exposure that cannot be read is an exposure that is not known: nothing but a remark hangs
+    on it, so that no slide is refused for it.
+
+    Examples
+    --------
+    >>> milliseconds("0.02"), milliseconds("208030", "µs"), milliseconds("0"), milliseconds("?")
+    (20.0, 208.03, None, None)
+    """
+    try:
+        found = float(value or "") * _MS_PER_UNIT[unit.strip().replace("\u03bc", "\u00b5")]
+    except (KeyError, ValueError):
+        return None
+    return found if 0 < found < math.inf else None

@@ -42,7 +42,8 @@ class Column:
 LESION_COLUMNS = ("patient", "lesion", "day", "area_mm2")
 STAINING_COLUMNS = (
     "sample_id", "patient", "timepoint", "batch", "marker", "statistic", "shared_by", "dim_level",
-    "dim_spread", "positive_cells", "slides", "not_comparable_with", "note",
+    "dim_spread", "positive_cells", "slides", "not_comparable_with", "exposure_ms",
+    "exposed_otherwise", "note",
 )  # fmt: skip
 
 TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -206,6 +207,9 @@ COLUMNS: Mapping[str, Column] = {
                              "cells"),
     "slides": Column("Slides that share the gate."),
     "not_comparable_with": Column("Slides whose dim cells are not as bright, parted by |."),
+    "exposure_ms": Column("For how long the marker was exposed; empty where the file of the slide "
+                          "does not say.", "ms"),
+    "exposed_otherwise": Column("Slides exposed for another time (over 1 %), parted by |."),
     # patterns
     "axis": Column("What a pattern is about: t_cells, pdl1, or course."),
     "pattern": Column("Name of a pattern of immune escape or response."),

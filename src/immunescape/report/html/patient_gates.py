@@ -10,6 +10,7 @@ from immunescape.report.headlines import SHOWN, rows_of_headline
 from immunescape.report.html.page import Column, Table
 from immunescape.report.plots_cohort_parts import text_of
 from immunescape.report.wording import interval_text, marker_title, value_text
+from immunescape.report.workbook_columns import STAINING_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,15 +76,18 @@ def staining_table(key: str, staining: pd.DataFrame) -> Table:
     """Return whether the stains of a patient's slides can be compared; doubtful rows stand out."""
     rows: list[Sequence[str | Cell]] = []
     marked: list[int] = []
-    for row in staining.to_dict("records"):
-        if others := text_of(row["not_comparable_with"]).replace("|", ", "):
+    # a cohort that was collected before exposures were read tells of none
+    for row in staining.reindex(columns=list(STAINING_COLUMNS)).to_dict("records"):
+        others = text_of(row["not_comparable_with"]).replace("|", ", ")
+        if others or text_of(row["exposed_otherwise"]):
             marked.append(len(rows))
         level, spread = (_plain(_float(row[c])) for c in ("dim_level", "dim_spread"))
         rows.append(
             (
                 text_of(row["sample_id"]), text_of(row["timepoint"]),
                 marker_title(text_of(row["marker"])), f"{level} ± {spread}" if spread else level,
-                _plain(_float(row["positive_cells"])), others, text_of(row["note"]),
+                _plain(_float(row["positive_cells"])), _plain(_float(row["exposure_ms"])), others,
+                text_of(row["note"]),
             )
         )  # fmt: skip
     return Table(
@@ -93,7 +97,8 @@ def staining_table(key: str, staining: pd.DataFrame) -> Table:
         columns=(
             Column("Slide"), Column("Timepoint"), Column("Marker"),
             Column("Level of dim cells", number=True), Column("Positive cells", number=True),
-            Column("Cannot be compared with"), Column("Remark"),
+            Column("Exposure, ms", number=True), Column("Cannot be compared with"),
+            Column("Remark"),
         ),
         rows=rows,
         marked=frozenset(marked),

@@ -220,6 +220,15 @@ def comparisons():
     )  # fmt: skip
 
 
+NUMBERS = "; ".join(
+    f"{timepoint}: CD8 margin / centre 15 (95 % interval 8 to 32; 190 and 16 cells); "
+    f"{timepoint}: odds ratio of PD-L1 by contact, tumour cells 5.2 (95 % interval 3.7 to 7.3; "
+    "143 cells touching, 2855 not)"
+    for timepoint in ("baseline", "response", "relapse")
+)
+"""As many numbers as a course over three timepoints rests on."""
+
+
 def patterns():
     row = {"gates": "shared", "evaluable": True, "reason": "", "otherwise": ""}
     return frame(
@@ -247,6 +256,23 @@ def patterns():
              "words": "consistent with lost PD-L1 induction",
              "holds": True, "evidence_for": "30 % to 95 %", "evidence_against": "one lesion",
              "rule": "rises by 20 points", "otherwise": "at 70 points: not"},
+        ]
+        + [
+            {**row, "level": "patient", "patient": "P01", "timepoint": "", "sample_id": "",
+             "axis": "course", "pattern": pattern, "words": words, "holds": True,
+             "evidence_for": told, "evidence_against": "", "rule": "one timepoint after another"}
+            for pattern, words, told in (
+                ("course_of_the_paper",
+                 "consistent with the course of a paper: T cells come in and are then held at the "
+                 "margin, while tumour cells lose PD-L1 although other cells answer", NUMBERS),
+                ("course_t_cells_lost",
+                 "consistent with T cells lost from the tumour: infiltrated before, at the last "
+                 "timepoint excluded or a desert", NUMBERS),
+                ("course_steps",
+                 "baseline: T cells excluded, PD-L1 reactive → response: T cells infiltrated, "
+                 "PD-L1 reactive → relapse: T cells excluded, PD-L1 absent on tumour cells",
+                 NUMBERS),
+            )
         ],
     )  # fmt: skip
 

@@ -282,6 +282,18 @@ def test_a_course_is_told_with_its_steps():
     assert said.against == ("two lesions",)
 
 
+def test_numbers_that_courses_share_are_told_once():
+    number = "relapse: PD-L1-positive, tumour cells touching CD8 5.3 %"
+    steps = pattern("course_steps", words="a → b", evidence_for=f"baseline: 58 %; {number}")
+    courses = [
+        pattern(name, evidence_for=f"absent at relapse ({number}); {why} ({number})")
+        for name, why in (("paper", "held at the margin"), ("lost", "not before"))
+    ]
+    said = course_said([*courses, steps])
+    assert len(said.verdicts) == 2
+    assert " ".join(said.evidence).count(number) == 1
+
+
 def test_a_varied_parameter_is_told_by_median_and_range():
     rows = [
         {

@@ -15,8 +15,9 @@ AXIS_TITLES = {"t_cells": "T cells", "pdl1": "PD-L1", "course": "The course"}
 """What patterns are about, where people read it."""
 _STEPS = "course_steps"
 _GATES = "gates found automatically"
-_SHORT, _LONG = 170, 360
-"""Letters of a text on page one; all of it stands below, among the patterns."""
+_SHORT, _LONG, _WHOLE = 170, 360, 700
+"""Letters of a text on page one, and of that on a whole course, which stands there once; all of it
+stands below, among the patterns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,7 @@ def course_said(held: Sequence[Mapping[Any, Any]]) -> Said:
     held
         The rows of a patient that hold; those of a single timepoint are left out.
     """
-    over = [row for row in held if not text_of(row["timepoint"])]
-    return _said(over, _LONG)
+    return _said([row for row in held if not text_of(row["timepoint"])], _LONG)
 
 
 def moment_said(held: Sequence[Mapping[Any, Any]]) -> Said:
@@ -83,14 +83,15 @@ def _said(held: Sequence[Mapping[Any, Any]], most: int) -> Said:
     rest = [row for row in held if text_of(row["pattern"]) != _STEPS]
     known = [row for row in rest if not unjudged(row)]
 
-    def of(column: str, rows: Sequence[Mapping[Any, Any]]) -> tuple[str, ...]:
+    def of(column: str, rows: Sequence[Mapping[Any, Any]], most: int = most) -> tuple[str, ...]:
         texts = dict.fromkeys(_without_gates(text_of(row[column])) for row in rows)
         return tuple(shortened(text, most) for text in texts if text)
 
     return Said(
         verdicts=tuple(dict.fromkeys(in_short(row) for row in rest)),
         steps="; ".join(text_of(row["words"]) for row in steps),
-        evidence=of("evidence_for", known) or of("evidence_for", steps),
+        # courses that hold share their numbers: told timepoint by timepoint, each stands once
+        evidence=of("evidence_for", steps, _WHOLE) or of("evidence_for", known),
         against=of("evidence_against", [*known, *steps]),
         why=of("reason", [row for row in rest if unjudged(row)]),
     )

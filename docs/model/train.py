@@ -1,14 +1,15 @@
 """Train the shipped network anew, with its log and its curve.
 
-    python docs/model/train.py DATA WORK [--minutes 0] [--start WEIGHTS] [--ladder]
+    python docs/model/train.py DATA WORK [--minutes 0] [--start WEIGHTS] [--tissue] [--ladder]
 
 DATA holds ``train`` and ``tissue_masks``; WORK receives the simulated fields, the weights
 ``compact.safetensors``, checkpoints to resume from, and the losses. ``--start`` goes on from
 weights that were trained before, with fewer and smaller steps and with nuclei at other depths; the
-shipped weights were made without. ``--ladder`` trains networks of several sizes on equally many
-patches instead, and times and scores them: the trade of accuracy against speed by which the size
-was chosen. On a graphics processor, where there is one, both run
-there; they need none.
+shipped weights were made without. ``--tissue`` teaches a larger network, a fifth of its patches
+from real tissue with the labels of another program; it is not shipped either. ``--ladder`` trains
+networks of several sizes on equally many patches instead, and times and scores them: the trade of
+accuracy against speed by which the size was chosen. On a graphics processor, where there is one,
+all run there; they need none.
 """
 
 import argparse
@@ -39,7 +40,8 @@ SIZES = {
     "0.2 M": (16, 32, 48, 64),
     "0.4 M": (24, 48, 64, 96),
     "0.93 M, shipped": (48, 64, 96, 128),
-    "1.6 M": (64, 96, 128, 128),
+    "1.5 M": (48, 64, 128, 192),
+    "2.4 M": (64, 96, 160, 224),
 }
 """Channels of each level of the networks that were compared."""
 
@@ -50,8 +52,11 @@ START_POOL = 12000
 START_RATE = 0.0015
 START_DEEP = 0.5
 
-LADDER_STEPS = 300
-LADDER_POOL = 4800
+TISSUE_WIDTHS = (48, 64, 128, 192)
+TISSUE_SHARES = {"rendered": 0.3, "simulated": 0.1, "tissue": 0.2, "deep": 0.1}
+
+LADDER_STEPS = 240
+LADDER_POOL = 3840
 
 
 def main() -> None:
@@ -61,6 +66,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--minutes", type=float, default=0.0)
     parser.add_argument("--start", type=Path)
+    parser.add_argument("--tissue", action="store_true")
     parser.add_argument("--ladder", action="store_true")
     args = parser.parse_args()
     simulated = args.work / "simulated"
@@ -77,8 +83,13 @@ def main() -> None:
             deep=START_DEEP,
             minutes=args.minutes,
         )
+    if args.tissue:
+        params = TrainParams(**TISSUE_SHARES, minutes=args.minutes)
     out = args.work / "compact.safetensors"
-    done = train_compact(args.data, out, params, tell(), simulated=simulated, initial=args.start)
+    done = train_compact(
+        args.data, out, params, tell(),
+        simulated=simulated, initial=args.start, widths=TISSUE_WIDTHS if args.tissue else (),
+    )  # fmt: skip
     print(f"{done.steps} updates in {done.seconds / 60:.0f} minutes; wrote {out.name}")
     settle(out, args.data)
     draw_losses(out.with_suffix(".csv"), args.work / "losses.png")
@@ -89,7 +100,7 @@ def ladder(data: Path, work: Path, simulated: Path) -> None:
     rows = []
     params = TrainParams(steps=LADDER_STEPS, pool=LADDER_POOL)
     for name, widths in SIZES.items():
-        out = work / f"ladder_{widths[0]}.safetensors"
+        out = work / f"ladder_{'_'.join(map(str, widths))}.safetensors"
         done = train_compact(
             data, out, params, tell(),
             simulated=simulated, widths=widths, patches_dir=work / "ladder.patches",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from immunescape.segment.flows import label_flows
-from immunescape.segment.learning.data import SIMULATED, Field, read_pairs, scaled
+from immunescape.segment.learning.data import SIMULATED, TISSUE, Field, read_pairs, scaled
 from immunescape.segment.learning.patches import Patches
 from immunescape.segment.learning.pool import Pool, turned
 from tests.segment.drawn import ellipses, stained
@@ -69,10 +69,13 @@ def test_processes_change_nothing_and_what_is_there_is_used(tmp_path):
 def test_each_source_has_its_share():
     drawn = [Field("d", ellipses((200, 200)))]
     simulated = [Field("s", f.labels, f.image, pixel_um=0.5, kind=SIMULATED) for f in fields()]
-    patches = Patches(fields() + simulated, drawn, 64, rendered=0.3, simulated=0.2)
-    assert patches.shares == pytest.approx((0.5, 0.2, 0.3))
-    assert Patches(fields(), [], 64, rendered=0.3, simulated=0.2).shares == (1.0, 0.0, 0.0)
-    assert Patches([], drawn, 64, rendered=0.0).shares == (0.0, 0.0, 1.0)
+    tissue = [Field("t", f.labels, f.image, pixel_um=0.5, kind=TISSUE) for f in fields()]
+    every = fields() + simulated + tissue
+    patches = Patches(every, drawn, 64, rendered=0.3, simulated=0.2, tissue=0.1)
+    assert patches.shares == pytest.approx((0.4, 0.2, 0.1, 0.3))
+    assert Patches(fields(), [], 64, rendered=0.3, simulated=0.2).shares == (1.0, 0.0, 0.0, 0.0)
+    assert Patches(tissue, [], 64, rendered=0.3, simulated=0.2).shares == (0.0, 0.0, 1.0, 0.0)
+    assert Patches([], drawn, 64, rendered=0.0).shares == (0.0, 0.0, 0.0, 1.0)
     assert not Patches([], [], 64)
 
 

@@ -8,13 +8,16 @@ import numpy.typing as npt
 
 from immunescape.errors import LabelsError
 
-__all__ = ["SIMULATED", "TYPICAL_UM", "Field", "read_fields", "read_pairs", "scaled"]
+__all__ = ["SIMULATED", "TISSUE", "TYPICAL_UM", "Field", "read_fields", "read_pairs", "scaled"]
 
 TYPICAL_UM = 9.0
 """Diameter that the median nucleus of a field of unknown pixel size is taken to have."""
 
 SIMULATED = "simulated"
 """Kind of the fields that were simulated; they have a share of the patches of their own."""
+
+TISSUE = "tissue"
+"""Kind of the fields of real tissue whose labels are another program's; likewise."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ FINE_TUNING = TrainParams(
     rendered=0.0,
     simulated=0.0,
     crowded=0.0,
+    deep=0.0,
     validation=0.2,
     frozen_norm=True,
     pixel_um=NETWORK_UM,
@@ -38,7 +39,7 @@ FINE_TUNING = TrainParams(
 
 What it normalises by stays as it was learned, and the learning rate is a tenth of that of a first
 training, so that it forgets little of what the new pictures do not show. No nuclei are laid among
-others: a person's own tissue is as crowded as it is.
+others, dimmed or blurred: a person's own tissue is as crowded and as deep as it is.
 """
 
 FIRST_TRAINING = dataclasses.replace(
@@ -46,6 +47,7 @@ FIRST_TRAINING = dataclasses.replace(
     rendered=0.0,
     simulated=0.0,
     crowded=0.0,
+    deep=0.0,
     validation=FINE_TUNING.validation,
     pixel_um=NETWORK_UM,
 )

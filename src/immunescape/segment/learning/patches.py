@@ -7,13 +7,14 @@ import numpy.typing as npt
 
 from immunescape.segment.flows import label_flows
 from immunescape.segment.learning.crowding import crowd
-from immunescape.segment.learning.data import SIMULATED, Field
+from immunescape.segment.learning.data import SIMULATED, TISSUE, Field
 from immunescape.segment.learning.depth import at_depths
 from immunescape.segment.learning.render import distort, levelled, render_stain, warp
 
 __all__ = ["Patches"]
 
 _MARGIN = 24
+_RENDERED = 3
 _NEAR_NUCLEUS = 0.7
 _LAYERS = 3
 
@@ -36,9 +37,9 @@ class Patches:
         Fields with pictures (already ``scaled``), and fields to render onto.
     size
         Edge of a patch in pixels.
-    rendered, simulated
+    rendered, simulated, tissue
         Shares of patches that are rendered, and that are cut from fields whose kind is
-        ``SIMULATED``; what is missing is made up for by the others.
+        ``SIMULATED`` or ``TISSUE``; what is missing is made up for by the others.
     crowded
         Share of the patches cut from pictures among whose nuclei those of others are laid.
     deep
@@ -52,22 +53,25 @@ class Patches:
         size: int = 224,
         rendered: float = 0.5,
         simulated: float = 0.15,
+        tissue: float = 0.0,
         crowded: float = 0.0,
         deep: float = 0.0,
     ) -> None:
         self.drawn, self.size, self.crowded, self.deep = drawn, size, crowded, deep
         self.made = [field for field in real if field.kind == SIMULATED]
-        self.real = [field for field in real if field.kind != SIMULATED]
-        share = np.array([1.0 - rendered - simulated, simulated, rendered])
-        share = np.maximum(share, 0.0) * [bool(self.real), bool(self.made), bool(drawn)]
+        self.tissue = [field for field in real if field.kind == TISSUE]
+        self.real = [field for field in real if field.kind not in (SIMULATED, TISSUE)]
+        there = [bool(fields) for fields in (self.real, self.made, self.tissue, drawn)]
+        share = np.array([1.0 - rendered - simulated - tissue, simulated, tissue, rendered])
+        share = np.maximum(share, 0.0) * there
         if not share.any():
-            share = np.array([bool(self.real), bool(self.made), bool(drawn)], dtype=float)
+            share = np.array(there, dtype=float)
         share = share / max(float(share.sum()), 1.0e-9)
         self.shares: tuple[float, ...] = tuple(float(part) for part in share)
         self._turn = _turns(self.real)
 
     def __bool__(self) -> bool:
-        return bool(self.real or self.made or self.drawn)
+        return bool(self.real or self.made or self.tissue or self.drawn)
 
     def patch(self, seed: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return image ``(1, s, s)`` and targets ``(4, s, s)``: flow y, flow x, inside, weight.
@@ -91,13 +95,13 @@ class Patches:
     def _drawn(self, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return a distorted picture and its labels, with a margin for what warping leaves."""
         size = self.size + 2 * _MARGIN
-        source = int(rng.choice(3, p=self.shares))
-        if source == 2:
+        source = int(rng.choice(4, p=self.shares))
+        if source == _RENDERED:
             image, labels = self._rendered(rng, size)
             return self._seen(levelled(image, rng), labels, rng), labels
-        fields = self.real if source == 0 else self.made
+        fields = (self.real, self.made, self.tissue)[source]
         image, labels = self._pictured(rng, size, fields)
-        if rng.random() < self.crowded:
+        if fields is not self.tissue and rng.random() < self.crowded:
             for _ in range(int(rng.integers(1, _LAYERS + 1))):
                 more, others = self._pictured(rng, size, fields)
                 image, labels = crowd(image, labels, more, others, rng)

@@ -182,7 +182,7 @@ def _chunk(part: tuple[int, int]) -> tuple[npt.NDArray[np.float16], npt.NDArray[
 
 def _fingerprint(patches: Patches, count: int, seed: int) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for field in (*patches.real, *patches.made, *patches.drawn):
+    for field in (*patches.real, *patches.made, *patches.tissue, *patches.drawn):
         digest.update(field.name.encode())
         digest.update(field.labels.tobytes())
         if field.image is not None:

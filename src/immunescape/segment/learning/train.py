@@ -49,6 +49,9 @@ class TrainParams(Params):
         Share of patches that are stains rendered onto tissue masks, where there are any.
     simulated
         Share of patches that are cut from simulated fields, where there are any.
+    tissue
+        Share of patches that are cut from real tissue with the labels of another program, where
+        there is any.
     crowded
         Share of the patches cut from pictures among whose nuclei those of other pictures are laid,
         as thick tissue has them.
@@ -82,6 +85,7 @@ class TrainParams(Params):
     pool: Annotated[int, Between(1, 1_000_000)] = 28000
     rendered: Annotated[float, Between(0, 1, step=0.05)] = 0.4
     simulated: Annotated[float, Between(0, 1, step=0.05)] = 0.15
+    tissue: Annotated[float, Between(0, 1, step=0.05)] = 0.0
     crowded: Annotated[float, Between(0, 1, step=0.05)] = 0.35
     deep: Annotated[float, Between(0, 1, step=0.05)] = 0.0
     validation: Annotated[float, Between(0, 0.5, step=0.05)] = 0.1
@@ -144,12 +148,16 @@ def train_compact(
     ModelError
         If ``patch_px`` is no multiple of 16, or the initial weights do not fit.
     """
+    from immunescape.segment.learning.composites import read_composites
     from immunescape.segment.learning.data import SIMULATED, read_fields, read_pairs
 
     params = params or TrainParams()
     real, drawn = read_fields(data_dir)
     real, held = split_fields(real, params.validation, params.seed)
     drawn, held_drawn = split_fields(drawn, params.validation, params.seed)
+    if params.tissue:
+        shown = {field.name for field in drawn}
+        real = real + [field for field in read_composites(data_dir) if field.name in shown]
     if simulated is not None:
         real = real + read_pairs(simulated, SIMULATED, 0.5)
     return train_fields(
@@ -226,7 +234,7 @@ def train_fields(
             ) from error
     shown = [scaled(f, params.pixel_um) for f in real]
     size = params.patch_px + _CROP_PX
-    shares = (params.rendered, params.simulated, params.crowded, params.deep)
+    shares = (params.rendered, params.simulated, params.tissue, params.crowded, params.deep)
     patches = Patches(shown, drawn, size, *shares)
     if not patches:
         raise LabelsError("there is no field to train on; give pictures with masks")

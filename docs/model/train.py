@@ -187,12 +187,15 @@ def draw_sizes(rows: list[dict[str, object]], picture: Path) -> None:
     for row in rows:
         at = (row["network_mpx_per_s"], row["ap_50"])
         axes.annotate(
-            str(row["network"]), at, xytext=(0, 8), textcoords="offset points", ha="center"
-        )
+            str(row["network"]), at, xytext=(2, -6), textcoords="offset points", rotation=-35,
+            va="top", rotation_mode="anchor",
+        )  # fmt: skip
     axes.set(xlabel="network alone, megapixels per second", ylabel="average precision",
-             title=f"after {LADDER_STEPS} updates each")  # fmt: skip
+             title=f"after {LADDER_STEPS} updates each", xscale="log")  # fmt: skip
+    axes.set_xticks([2, 4, 8, 16], ["2", "4", "8", "16"], minor=False)
+    axes.minorticks_off()
     axes.margins(0.12)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="center left")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(picture, dpi=120)
 

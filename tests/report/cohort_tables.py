@@ -228,6 +228,13 @@ NUMBERS = "; ".join(
 )
 """As many numbers as a course over three timepoints rests on."""
 
+MORE_COURSES = (
+    "consistent with the course of a paper: T cells come in and are then held at the margin, while "
+    "tumour cells lose PD-L1 although other cells answer",
+    "consistent with T cells lost from the tumour: infiltrated before, at the last timepoint "
+    "excluded or a desert",
+)
+
 
 def patterns():
     row = {"gates": "shared", "evaluable": True, "reason": "", "otherwise": ""}
@@ -262,12 +269,8 @@ def patterns():
              "axis": "course", "pattern": pattern, "words": words, "holds": True,
              "evidence_for": told, "evidence_against": "", "rule": "one timepoint after another"}
             for pattern, words, told in (
-                ("course_of_the_paper",
-                 "consistent with the course of a paper: T cells come in and are then held at the "
-                 "margin, while tumour cells lose PD-L1 although other cells answer", NUMBERS),
-                ("course_t_cells_lost",
-                 "consistent with T cells lost from the tumour: infiltrated before, at the last "
-                 "timepoint excluded or a desert", NUMBERS),
+                ("course_of_the_paper", MORE_COURSES[0], NUMBERS),
+                ("course_t_cells_lost", MORE_COURSES[1], NUMBERS),
                 ("course_steps",
                  "baseline: T cells excluded, PD-L1 reactive → response: T cells infiltrated, "
                  "PD-L1 reactive → relapse: T cells excluded, PD-L1 absent on tumour cells",

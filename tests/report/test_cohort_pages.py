@@ -172,7 +172,7 @@ def test_the_patterns_of_every_patient_stand_in_one_table(browser, cohort):
     )
     assert rows == [
         ["P01", "T cells: infiltrated", "none read", "PD-L1: absent on tumour",
-         "consistent with lost PD-L1 induction"],
+         "; ".join(["consistent with lost PD-L1 induction", *drawn.MORE_COURSES])],
         ["P02", "none read", "no slide", "T cells: not evaluable", ""],
     ]  # fmt: skip
 

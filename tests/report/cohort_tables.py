@@ -269,8 +269,8 @@ def patterns():
              "axis": "course", "pattern": pattern, "words": words, "holds": True,
              "evidence_for": told, "evidence_against": "", "rule": "one timepoint after another"}
             for pattern, words, told in (
-                ("course_of_the_paper", MORE_COURSES[0], NUMBERS),
-                ("course_t_cells_lost", MORE_COURSES[1], NUMBERS),
+                ("course_of_the_paper", MORE_COURSES[0], f"PD-L1 absent at the last ({NUMBERS})"),
+                ("course_t_cells_lost", MORE_COURSES[1], f"infiltrated before ({NUMBERS})"),
                 ("course_steps",
                  "baseline: T cells excluded, PD-L1 reactive → response: T cells infiltrated, "
                  "PD-L1 reactive → relapse: T cells excluded, PD-L1 absent on tumour cells",

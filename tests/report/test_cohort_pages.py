@@ -213,8 +213,26 @@ def test_a_missing_timepoint_keeps_its_place(browser, cohort):
 @pytest.mark.parametrize("name", ["patients/P01.html", "patients/P02.html"])
 def test_page_one_of_a_patient_fits_one_sheet(browser, cohort, name):
     browser.open(cohort[0] / name, media="print", width=696, height=1020)  # A4 less its margins
-    assert browser.ask("document.querySelector('.page').getBoundingClientRect().height") < 1020
+    height = "document.querySelector('.page').getBoundingClientRect().height"
+    assert browser.ask(height) < 1020
     assert 2 < pages_of(browser.pdf()) < 12
+
+
+DOUBTS = """(() => {
+  for (const checks of document.querySelectorAll('.moment .checks'))
+    for (let k = 0; k < 4; k++) {
+      const line = checks.lastElementChild.cloneNode(true);
+      line.textContent = 'automatic gates that nobody confirmed: CD8, S100, SOX10, PD-L1 on tumour '
+        + 'cells, PD-L1 on non-tumour cells';
+      checks.append(line);
+    }
+  return document.querySelector('.page').getBoundingClientRect().height;
+})()"""
+
+
+def test_page_one_has_room_for_several_courses_and_several_doubts(browser, cohort):
+    browser.open(cohort[0] / "patients/P01.html", media="print", width=696, height=1020)
+    assert browser.ask(DOUBTS) < 1000
 
 
 def test_keys_reach_everything_in_order(browser, cohort):

@@ -1,6 +1,7 @@
 """A whole cohort: shared gates and each slide's own, going on, failing, and who does the work."""
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -384,3 +385,22 @@ def test_staining_that_cannot_be_compared_is_told(gated, tmp_path):
     assert table["exposure_ms"].dropna().groupby("sample_id").first().to_dict() == exposed_ms
     levels = table["dim_level"].unstack()["cd8"]
     assert 350 < levels["P1_response"] - levels["P1_baseline"] < 450
+
+
+def test_gates_kept_before_exposures_were_compared_are_fitted_anew(gated, tmp_path):
+    folder = tmp_path / "in"
+    shutil.copytree(gated, folder, ignore=shutil.ignore_patterns("alone", "pooled"))
+    kept = list((folder / "out").rglob("gates/*.json"))
+    assert kept
+    for file in kept:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        for row in told["staining"]:
+            del row["exposure_ms"]
+        file.write_text(json.dumps(told), encoding="utf-8")
+    run_cohort(folder / "samples.csv", folder / "out", PLAIN)
+    for file in kept:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        assert all("exposure_ms" in row for row in told["staining"])
+    for table in ("staining", "cohort"):
+        again = (folder / "out" / f"{table}.csv").read_bytes()
+        assert again == (gated / "out" / f"{table}.csv").read_bytes()

@@ -14,7 +14,7 @@ from immunescape.cohort.plan import Group, Work
 from immunescape.cohort.sheet import Sheet
 from immunescape.cohort.staining import staining_table, staining_warnings
 from immunescape.cohort.state import read_state
-from immunescape.cohort.work import gates_path
+from immunescape.cohort.work import read_gates
 from immunescape.compare import comparison_table, patient_table, specimen_table
 from immunescape.errors import OutputError
 from immunescape.io.tables import write_csv
@@ -213,12 +213,8 @@ def _failures(works: Sequence[Work], standing: Mapping[str, str]) -> pd.DataFram
 
 
 def _staining(group: Group) -> list[dict[str, Any]]:
-    path = gates_path(group.members[0].out, group)
-    try:
-        told: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["staining"]
-        return told
-    except (OSError, ValueError, KeyError):
-        return []
+    told = read_gates(group)
+    return [] if told is None else list(told["staining"])
 
 
 def _twice(results: Sequence[SampleResult]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """What is left to do of a cohort, in the order in which it can be done."""
 
 import dataclasses
-import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,13 +10,13 @@ from immunescape.cluster import ALLOWED_DEATHS
 from immunescape.cohort.attempt import Outcome, failed
 from immunescape.cohort.plan import Group, Work
 from immunescape.cohort.state import read_state, write_state
-from immunescape.cohort.work import conclude, fit_gates, gates_path, measure, tables_key
+from immunescape.cohort.work import conclude, fit_gates, measure, read_gates, tables_key
 from immunescape.cohort.workers import Died, Workers
 
 if TYPE_CHECKING:
     from immunescape.cohort.settings import CohortRun
 
-__all__ = ["Tell", "Todo", "duration", "read_gates"]
+__all__ = ["Tell", "Todo", "duration"]
 
 _DIED = "its worker process was killed {count} times, for lack of memory perhaps"
 _DIED_REMEDY = "give it more memory, or take fewer --workers, and pass --retry-failed"
@@ -222,14 +221,3 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def read_gates(group: Group) -> dict[str, Any] | None:
-    """Return what is kept of the gates of a group; None where there is nothing whole."""
-    try:
-        told: dict[str, Any] = json.loads(
-            gates_path(group.members[0].out, group).read_text(encoding="utf-8")
-        )
-        return told if {"made_from", "gates", "staining"} <= told.keys() else None
-    except (OSError, ValueError, AttributeError):
-        return None

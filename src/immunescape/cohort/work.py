@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from immunescape.pipeline.job import Job
     from immunescape.results import SlideResult
 
-__all__ = ["conclude", "fit_gates", "gates_path", "measure", "tables_key"]
+__all__ = ["conclude", "fit_gates", "gates_path", "measure", "read_gates", "tables_key"]
 
 _CONCLUDED = (
     "x_um", "y_um", "phenotype", "region", "distance_to_margin_um", "edge_censored", "n_contacts",
@@ -52,6 +52,21 @@ _CONCLUDED = (
 def gates_path(out: Path, group: Group) -> Path:
     """Return the file that holds the gates of a group."""
     return out / STATE / "gates" / f"{group.key}.json"
+
+
+def read_gates(group: Group) -> dict[str, Any] | None:
+    """Return what is kept of the gates of a group; None where there is nothing whole.
+
+    What was kept before exposures were compared is not whole: nothing would be said of them.
+    """
+    try:
+        told: dict[str, Any] = json.loads(
+            gates_path(group.members[0].out, group).read_text(encoding="utf-8")
+        )
+        whole = {"made_from", "gates", "staining"} <= told.keys()
+        return told if whole and all("exposure_ms" in row for row in told["staining"]) else None
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def measure(work: Work) -> Outcome:

@@ -371,12 +371,12 @@ def test_exposures_are_told_where_all_tiles_agree_and_differences_are_warned_of(
         for times in [(2.0, 20.0, 7.0), (50.0, 2.0, None)]
     ]
     names = ("DAPI", "CD8", "PD-L1")
-    alike, notes = mosaic._exposures(tiles, [(0, 1, 2), (1, 0, 2)], names)
+    alike, notes = mosaic._exposures("P07", tiles, [(0, 1, 2), (1, 0, 2)], names)
     assert alike == (2.0, None, None)
     (note,) = notes
-    assert note.startswith("its tiles were exposed for 20 to 50 ms in CD8: ")
+    assert note.startswith("the tiles in P07 were exposed for 20 to 50 ms in CD8: ")
     tiles[0].found.exposure_ms = ()
-    assert mosaic._exposures(tiles, [(0, 1, 2), (1, 0, 2)], names) == ((None,) * 3, [])
+    assert mosaic._exposures("P07", tiles, [(0, 1, 2), (1, 0, 2)], names) == ((None,) * 3, [])
 
 
 def test_cuts_cover_the_plane() -> None:

@@ -87,7 +87,7 @@ def read_mosaic(
             "check their positions"
         )
     first = tiles[0].found
-    exposures, differing = _exposures(tiles, orders, channels)
+    exposures, differing = _exposures(path.name, tiles, orders, channels)
     notes += differing
     return Found(
         arrays=(planes,),
@@ -201,7 +201,10 @@ def _orders(
 
 
 def _exposures(
-    tiles: list[Tile], orders: list[tuple[int, ...]], channels: tuple[str | None, ...]
+    folder: str,
+    tiles: list[Tile],
+    orders: list[tuple[int, ...]],
+    channels: tuple[str | None, ...],
 ) -> tuple[tuple[float | None, ...], list[str]]:
     """Return for how long each channel was exposed in all tiles alike, and where they differ."""
     alike: list[float | None] = []
@@ -215,8 +218,8 @@ def _exposures(
         alike.append(known[0] if len(said) == 1 and known else None)
         if len(known) > 1:
             notes.append(
-                f"its tiles were exposed for {known[0]:g} to {known[-1]:g} ms in {name}: a cell is "
-                "not as bright in one as in another"
+                f"the tiles in {folder} were exposed for {known[0]:g} to {known[-1]:g} ms in "
+                f"{name}: a cell is not as bright in one as in another"
             )
     return tuple(alike), notes
 

@@ -7,18 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, QTimer, Signal
-from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QWidget
 
 from immunescape.errors import ImmunescapeError
 from immunescape.napari.kept import (
     Snapshot,
-    clock,
     kept_files,
     read_drawing,
     save_snapshot,
     set_aside,
 )
+from immunescape.napari.leaving import WindowWatch, ask_to_restore
 from immunescape.napari.lock import Lock
 from immunescape.napari.step_widget import tell_error
 from immunescape.regions import Regions
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
     from pathlib import Path
+
+    from qtpy.QtWidgets import QMessageBox
 
     from immunescape.napari.session import Session
 
@@ -95,10 +97,12 @@ class Autosave(QObject):
         session.study_changed.connect(self._set)
         session.edits_changed.connect(self._corrected)
         session.saving.connect(self.save_now)
-        self._window: QWidget | None = None
-        self._closing = False
+        self._watch: WindowWatch | None = None
         if isinstance(parent, QWidget):
-            parent.installEventFilter(self)
+            # what is drawn is written before the window goes
+            self._watch = WindowWatch(parent, self)
+            self._watch.closing.connect(self.save_now)
+            self._watch.closed.connect(self.close)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.close)
@@ -278,28 +282,13 @@ class Autosave(QObject):
     # After a crash
 
     def _ask(self) -> None:
-        """Offer what was saved; restoring is what Enter, Escape and closing the question do."""
+        """Offer what was saved; nothing is written before the answer."""
         slide = self.session.slide
         assert slide is not None
         when = max(path.stat().st_mtime for path in kept_files(self.session))
         parent: Any = self.parent()
-        box = QMessageBox(parent.window() if isinstance(parent, QWidget) else None)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("immunescape")
-        box.setText(f"Restore what you drew at {clock(when)}?")
-        box.setInformativeText(
-            f"The window that had {slide.name} open ended without closing. Its drawing, "
-            "corrections and settings were saved. If you start afresh, they are kept in a folder "
-            "of their own."
-        )
-        restore = box.addButton("Restore", QMessageBox.ButtonRole.AcceptRole)
-        afresh = box.addButton("Start afresh", QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(restore)
-        box.setEscapeButton(restore)
-        box.finished.connect(lambda _: self._answered(box.clickedButton() is afresh))
-        box.finished.connect(box.deleteLater)
-        self.question = box
-        box.open()
+        window = parent.window() if isinstance(parent, QWidget) else None
+        self.question = ask_to_restore(window, slide.name, when, self._answered)
 
     def _answered(self, afresh: bool) -> None:
         self.question = None
@@ -324,29 +313,13 @@ class Autosave(QObject):
         self._follow()
         self.session.message.emit("started afresh" if afresh else "what was drawn is restored")
 
-    def eventFilter(self, source: Any, event: Any) -> bool:
-        """Follow the window that the parent lies in: what is drawn is written before it goes."""
-        kind = event.type()
-        if kind == QEvent.Type.Show and source is self.parent():
-            window = source.window()
-            if window is not self._window:
-                self._window = window
-                window.installEventFilter(self)
-        elif source is self._window and kind == QEvent.Type.Close:
-            self._closing = True  # unless the window asks whether it should, and is told to stay
-            self.save_now()
-        elif source is self._window and kind == QEvent.Type.Hide and self._closing:
-            self.close()
-        elif source is self._window and kind == QEvent.Type.Show:
-            self._closing = False
-        return False
-
     def close(self) -> None:
         """Write what waits and give the folder back; for the end of the window."""
         self._minute.stop()
         self._put_away()
         self._pool.shutdown(wait=True)
-        self._window = None  # what Qt has deleted is not kept alive by Python
+        if self._watch is not None:
+            self._watch.stop()
 
 
 def _close_alive(alive: "weakref.ref[Autosave]") -> None:

@@ -122,10 +122,9 @@ def weak_labels(
     from scipy import ndimage as ndi
     from skimage.morphology import disk
 
-    count = np.bincount(nuclei.ravel())
-    light = np.bincount(nuclei.ravel(), weights=stain.ravel())[1:][count[1:] > 0]
-    if not light.size:
+    found = np.unique(nuclei[nuclei > 0])
+    if not found.size:
         return nuclei
-    level = np.quantile(light / count[1:][count[1:] > 0], _BRIGHT)
+    level = np.quantile(ndi.mean(stain, nuclei, found), _BRIGHT)
     near = ndi.binary_dilation(nuclei > 0, disk(_RIM_PX))
     return np.where((stain > level) & ~near, -1, nuclei).astype(np.int32)

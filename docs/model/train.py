@@ -1,6 +1,6 @@
 """Train the shipped network anew, with its log and its curve.
 
-    python docs/model/train.py DATA WORK [--minutes 0] [--start WEIGHTS] [--tissue] [--ladder]
+    python docs/model/train.py DATA WORK [--minutes 0] [--start WEIGHTS | --tissue | --ladder]
 
 DATA holds ``train`` and ``tissue_masks``; WORK receives the simulated fields, the weights
 ``compact.safetensors``, checkpoints to resume from, and the losses. ``--start`` goes on from
@@ -65,9 +65,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--minutes", type=float, default=0.0)
-    parser.add_argument("--start", type=Path)
-    parser.add_argument("--tissue", action="store_true")
-    parser.add_argument("--ladder", action="store_true")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--start", type=Path)
+    one.add_argument("--tissue", action="store_true")
+    one.add_argument("--ladder", action="store_true")
     args = parser.parse_args()
     simulated = args.work / "simulated"
     write_fields(simulated)

@@ -14,7 +14,7 @@ from immunescape.segment.learning.finetune import FINE_TUNING, FIRST_TRAINING
 
 QUICK = (
     "--training.steps", "1", "--training.batch", "2", "--training.patch-px", "64",
-    "--training.threads", "1", "--training.workers", "0", "--training.no-bfloat16",
+    "--training.threads", "1", "--training.workers", "0", "--training.precision", "float32",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from immunescape.errors import ModelError
 from immunescape.segment.models import COMPACT_WEIGHTS, load_model
+from immunescape.segment.precision import chosen_precision
 
 
 def refused(name, **kwargs):
@@ -91,11 +93,46 @@ def test_cellpose_sam_in_its_own_format(cellpose_folder):
     file = cellpose_folder / "cpsam_v2"
     CPSAM(dtype=torch.bfloat16).save_model(file)
     model = load_model("cpsam_v2", diameter_um=9.0, device="cpu")
+    assert model.precision == chosen_precision("auto", "cpu")
+    assert model.net.dtype == getattr(torch, model.precision)
     assert model.pixel_um == pytest.approx(0.3)
     assert model.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     flows = model.predict(np.random.default_rng(0).random((48, 40), dtype=np.float32))
     assert flows.shape == (3, 48, 40) and np.isfinite(flows).all() and flows.std() > 0
     file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("device", "native", "asked", "half"),
+    [
+        ("cpu", True, "auto", True),
+        ("cpu", False, "auto", False),
+        ("cpu", False, "bfloat16", True),
+        ("cuda", False, "auto", True),
+        ("cuda", True, "float32", False),
+    ],
+)
+def test_cellpose_networks_compute_in_what_is_quick(
+    cellpose_folder, monkeypatch, device, native, asked, half
+):
+    """What Cellpose is asked for: its own choice, but where that would be emulated."""
+    from cellpose import models
+
+    told = {}
+
+    class Told:
+        def __init__(self, **words):
+            told.update(words)
+            self.net = SimpleNamespace(eval=lambda: None)
+
+    (cellpose_folder / "cpsam_v2").write_bytes(b"weights")
+    monkeypatch.setattr(models, "get_backbone", lambda file: "sam_vitl")
+    monkeypatch.setattr(models, "CellposeModel", Told)
+    monkeypatch.setattr("immunescape.segment.models._device", lambda wanted: wanted)
+    monkeypatch.setattr("immunescape.segment.precision.multiplies_bfloat16", lambda _: native)
+    model = load_model("cpsam_v2", device=device, precision=asked)
+    assert told["use_bfloat16"] is half
+    assert model.precision == ("bfloat16" if half else "float32")
 
 
 def test_a_pickled_network_is_loaded_again_wherever_it_arrives(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from immunescape.params import Between, Params
 from immunescape.segment.interrupts import interrupts_wait
 from immunescape.segment.levels import slide_levels
 from immunescape.segment.models import Model, load_model
+from immunescape.segment.precision import Precision
 from immunescape.segment.stitch import Stitched, reading_order, stitch
 from immunescape.slide import Slide
 from immunescape.threads import allotted_threads
@@ -56,8 +57,9 @@ class SegmentParams(Params):
     device
         Where the network runs; auto takes a graphics processor where there is one.
     precision
-        Type the compact network computes in; auto takes bfloat16, twice as fast, where the
-        processor multiplies it natively, and float32 elsewhere.
+        Type the network computes in; auto takes bfloat16, twice as fast, where the processor
+        multiplies it natively, and float32 elsewhere; Cellpose's networks take bfloat16 on
+        graphics processors, as in Cellpose.
     """
 
     model: str = "compact"
@@ -68,7 +70,7 @@ class SegmentParams(Params):
     grow_um: Annotated[float, Between(0, 20, step=0.5, unit="µm")] = 3.0
     tile_px: Annotated[int, Between(256, 16384, step=256, unit="px")] = 2048
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
 
 
 @dataclass(frozen=True)

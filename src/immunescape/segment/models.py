@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from immunescape.errors import ModelError
 from immunescape.segment._triton import hide_triton
+from immunescape.segment.precision import Precision, chosen_precision
 from immunescape.segment.warming import uncollected
 
 __all__ = [
@@ -33,6 +34,8 @@ COMPACT_WEIGHTS = Path(__file__).parent / "weights" / "compact.safetensors"
 NETWORK_UM = 0.5
 """Edge of a pixel in µm at which the compact network is run."""
 
+_HALF = "bfloat16"
+"""Type in which Cellpose runs its own networks."""
 _PATCH_PX = 2048
 _CELLPOSE_DIAMETER_PX = 30.0
 
@@ -104,7 +107,7 @@ def load_model(
     *,
     diameter_um: float = 8.0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    precision: Precision = "auto",
 ) -> Model:
     """Load a network.
 
@@ -118,8 +121,9 @@ def load_model(
     device
         ``auto`` takes a graphics processor where there is one.
     precision
-        Type in which the compact network computes; auto takes bfloat16 where the processor
-        multiplies it natively. Cellpose's are always in bfloat16, as there.
+        Type in which the network computes; auto takes bfloat16 where the processor multiplies it
+        natively and float32 on one that does not, and bfloat16, as Cellpose does, for Cellpose's
+        networks on anything but a processor.
 
     Raises
     ------
@@ -141,14 +145,14 @@ def _open(name: str, diameter_um: float, device: str, precision: str) -> Model:
     if name in CELLPOSE_MODELS:
         if name.startswith("cpdino"):
             _need_dinov3(name)
-        return _cellpose(_cellpose_file(name), name, diameter_um, device)
+        return _cellpose(_cellpose_file(name), name, diameter_um, device, precision)
     path = Path(name).expanduser()
     if not path.is_file():
         known = ", ".join(("compact", *CELLPOSE_MODELS))
         raise ModelError(f"{path.name} is no model; give one of {known}, or the path of weights")
     if path.suffix == ".safetensors":
         return _compact(path, path.name, device, precision)
-    return _cellpose(path, path.name, diameter_um, device)
+    return _cellpose(path, path.name, diameter_um, device, precision)
 
 
 def _compact(path: Path, name: str, device: str, precision: str) -> Model:
@@ -166,8 +170,7 @@ def _compact(path: Path, name: str, device: str, precision: str) -> Model:
         raise ModelError(
             f"{path.name} does not fit the compact network; give weights that train wrote"
         ) from error
-    if precision == "auto":
-        precision = "bfloat16" if _multiplies_bfloat16(where) else "float32"
+    precision = chosen_precision(precision, where)
     net = net.to(where, memory_format=torch.channels_last)
     net.dtype = getattr(torch, precision)
 
@@ -226,7 +229,7 @@ def _cellpose_file(name: str) -> Path:
         ) from error
 
 
-def _cellpose(path: Path, name: str, diameter_um: float, device: str) -> Model:
+def _cellpose(path: Path, name: str, diameter_um: float, device: str, precision: str) -> Model:
     import pickle
 
     import torch
@@ -241,8 +244,13 @@ def _cellpose(path: Path, name: str, diameter_um: float, device: str) -> Model:
         ) from e
     if backbone != "sam_vitl":
         _need_dinov3(name)
+    # Cellpose's own choice but on a processor without half precision, which takes far longer in it
+    kind = chosen_precision(precision, where) if where == "cpu" or precision != "auto" else _HALF
     try:
-        net = models.CellposeModel(pretrained_model=os.fspath(path), device=torch.device(where)).net
+        net = models.CellposeModel(
+            pretrained_model=os.fspath(path), device=torch.device(where),
+            use_bfloat16=kind == _HALF,
+        ).net  # fmt: skip
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path.name} holds no weights of Cellpose 4; give a file that Cellpose 4 wrote"
@@ -261,7 +269,7 @@ def _cellpose(path: Path, name: str, diameter_um: float, device: str) -> Model:
     pixel_um = diameter_um / _CELLPOSE_DIAMETER_PX
     return Model(
         name, _sha256(path), pixel_um, 768, 128, where, int(torch.get_num_threads()),
-        "bfloat16", predict, net,
+        kind, predict, net,
     )  # fmt: skip
 
 
@@ -297,21 +305,6 @@ def _device(wanted: str) -> str:
     if not there[wanted]:
         raise ModelError(f"this machine has no {wanted} device; pass --segment.device auto")
     return wanted
-
-
-def _multiplies_bfloat16(device: str) -> bool:
-    """Tell whether bfloat16 is more than emulated there."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device != "cpu":
-        return False
-    asked = [
-        getattr(torch.cpu, name, None)
-        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    ]
-    return any(ask is not None and ask() for ask in asked)
 
 
 def _sha256(path: Path) -> str:

@@ -20,7 +20,7 @@ QUICK = {
     "threads": 1,
     "workers": 0,
     "save_minutes": 600,
-    "bfloat16": False,
+    "precision": "float32",
 }
 
 

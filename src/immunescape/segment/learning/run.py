@@ -8,6 +8,7 @@ import numpy as np
 
 from immunescape.errors import ModelError
 from immunescape.segment._triton import hide_triton
+from immunescape.segment.precision import chosen_precision
 
 if TYPE_CHECKING:
     from immunescape.segment.learning.train import TrainParams
@@ -25,6 +26,7 @@ class TrainingRun:
 
         hide_triton()  # making an optimiser asks for it
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.half = chosen_precision(params.precision, self.device) == "bfloat16"
         self.net, self.params, self.out = net.to(self.device), params, out
         self.average = copy.deepcopy(net).eval()
         for weight in self.average.parameters():
@@ -81,7 +83,7 @@ class TrainingRun:
         import torch
 
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.params.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
             predicted, _ = net(images)
         return _loss(predicted.float(), targets.to(self.device))
 

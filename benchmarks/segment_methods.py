@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segment_instanseg import load_instanseg
+
 Labels = npt.NDArray[np.int32]
 Finder = Callable[[npt.NDArray[np.float32], float], Labels]
 """From ``(y, x)`` float32 and the edge of a pixel in µm to labels."""
@@ -169,9 +171,18 @@ def make_stardist(setting: Setting) -> tuple[str, Finder]:
     return "2D_versatile_fluo", find
 
 
+def make_instanseg(setting: Setting) -> tuple[str, Finder]:
+    """Return InstanSeg with the weights of its authors."""
+    found = load_instanseg()
+    if found is None:
+        raise AbsentError("no weights of InstanSeg; fetch them with: make instanseg")
+    return found
+
+
 METHODS = {
     "compact": make_compact,
     "otsu + watershed": make_otsu,
+    "instanseg": make_instanseg,
     "cellpose-sam": make_cellpose_sam,
     "stardist": make_stardist,
 }

@@ -19,3 +19,9 @@ def without_reports():
         patch.setattr("immunescape.pipeline.run.slide_report", lambda told: "<!doctype html>")
         patch.setattr("immunescape.pipeline.outputs.write_slide_workbook", write_slide_workbook)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that have slow tests: none of them is then left to run alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

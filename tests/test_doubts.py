@@ -20,7 +20,8 @@ LIST = ROOT / "docs" / "doubts.md"
 TELLING = (
     "margin", "measure", "phenotype", "quality", "spatial", "pipeline", "segment/engine.py",
     "panel/match.py",
-    "io/calls.py", "io/call_rows.py", "io/found.py", "io/qptiff.py",
+    "io/calls.py", "io/call_rows.py", "io/found.py", "io/mosaic.py", "io/qptiff.py",
+    "cohort/staining.py",
 )  # fmt: skip
 """Modules whose sentences are about numbers: each must stand in the list."""
 
@@ -33,6 +34,12 @@ NO_DOUBT = {
     "outside the tumour region",  # part of a rule
     "columns … and …, which say the same",  # part of an error
     "has no pixel size",  # part of an error
+    "no pixel size",  # likewise
+    "a pixel of … x … µm",
+    "from … to … x … px",  # of what is printed of a mosaic
+    "tiles       …, placed by …",
+    "overlap     … of the imaged pixels, each taken from the tile whose middle is nearest",
+    "gaps        … of the frame, not imaged",
     "… is … x … px without a pyramid: viewing it will be slow",  # of the viewer, not of numbers
     "set by hand",
     "on tumour cells",

@@ -379,6 +379,10 @@ def test_staining_that_cannot_be_compared_is_told(gated, tmp_path):
     ]
     table = pd.read_csv(folder / "out" / "staining.csv").set_index(["sample_id", "marker"])
     assert table.loc[("P1_response", "cd8"), "not_comparable_with"] == "P1_baseline"
+    assert table.loc[("P1_response", "cd8"), "note"].startswith(
+        "dim cells are not as bright as there: stain or exposure differ, and those slides have no "
+        "share in this gate; exposed for 20 ms"
+    )
     assert pd.isna(table.loc[("P1_response", "s100"), "not_comparable_with"])
     assert table.loc[("P1_response", "s100"), "exposed_otherwise"] == "P1_baseline"
     assert "exposed for 20 ms, other slides for 50" in table.loc[("P1_response", "s100"), "note"]
@@ -404,3 +408,14 @@ def test_gates_kept_before_exposures_were_compared_are_fitted_anew(gated, tmp_pa
     for table in ("staining", "cohort"):
         again = (folder / "out" / f"{table}.csv").read_bytes()
         assert again == (gated / "out" / f"{table}.csv").read_bytes()
+
+
+def test_staining_of_few_cells_is_not_judged(gated, tmp_path):
+    out = copied(gated / "out", tmp_path / "out")
+    gating = dataclasses.replace(PLAIN.gating, min_cells=100_000)
+    ended = run_cohort(gated / "samples.csv", out, dataclasses.replace(PLAIN, gating=gating))
+    table = pd.read_csv(out / "staining.csv")
+    assert set(table["sample_id"]) == set(NAMES[:2])
+    assert set(table["note"]) == {"too few cells to judge its staining"}
+    assert table["dim_level"].isna().all()
+    assert not any("compared" in warning for warning in ended.warnings)

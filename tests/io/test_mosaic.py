@@ -365,6 +365,18 @@ def test_places_have_to_be_told(tmp_path, whole) -> None:
     np.testing.assert_array_equal(open_slide(folder).arrays[0][...], whole)
 
 
+def test_tiles_that_lie_over_each_other_are_warned_of(tmp_path) -> None:
+    """Two tiles of 60 columns: told where more than half of what they cover is covered twice."""
+    tile = np.zeros((3, 40, 60), np.float32)
+    for name, step in (("P07", 19), ("P08", 21)):
+        paste(tmp_path / name, [(Cut(0, 0, 40, 60), tile), (Cut(0, step, 40, 60), tile)])
+    # columns 19 to 59 of 0 to 78: 41 of 79
+    said = "the tiles in P07 hold 51.9 % of its pixels more than once; check their positions"
+    assert open_slide(tmp_path / "P07").warnings == (said,)
+    # columns 21 to 59 of 0 to 80: 39 of 81
+    assert open_slide(tmp_path / "P08").warnings == ()
+
+
 def test_exposures_are_told_where_all_tiles_agree_and_differences_are_warned_of() -> None:
     tiles: list = [
         SimpleNamespace(found=SimpleNamespace(exposure_ms=times))
@@ -374,7 +386,10 @@ def test_exposures_are_told_where_all_tiles_agree_and_differences_are_warned_of(
     alike, notes = mosaic._exposures("P07", tiles, [(0, 1, 2), (1, 0, 2)], names)
     assert alike == (2.0, None, None)
     (note,) = notes
-    assert note.startswith("the tiles in P07 were exposed for 20 to 50 ms in CD8: ")
+    assert note == (
+        "the tiles in P07 were exposed for 20 to 50 ms in CD8: a cell is not as bright in one as "
+        "in another"
+    )
     tiles[0].found.exposure_ms = ()
     assert mosaic._exposures("P07", tiles, [(0, 1, 2), (1, 0, 2)], names) == ((None,) * 3, [])
 

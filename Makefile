@@ -4,6 +4,7 @@
 #               versions of the dependencies that are allowed
 #   make bench  measure against other tools, which go into an environment of their own, and draw plots;
 #               QUICK=1 on small inputs, bench-measure, bench-space, bench-segment and bench-slide alone
+#   make instanseg  fetch the weights of InstanSeg, beside which nuclei are then found
 #   make wheelhouse [PLATFORM=windows|macos|linux] [FOR=3.12]
 #               a folder that installs the plugin on a machine without internet
 SHELL := /bin/bash

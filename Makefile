@@ -54,7 +54,7 @@ lint: $(STAMP)
 SCREEN := $(if $(DISPLAY),,xvfb-run -a -s "-screen 0 1600x1000x24")
 
 check: $(STAMP)
-	$(SCREEN) $(RUN)/pytest -n logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder -q
+	$(SCREEN) $(RUN)/pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder -q
 
 # The oldest versions that pyproject.toml allows are used, not only declared.
 FLOORS := .venv-floors/bin
@@ -62,7 +62,7 @@ floors: $(UV)
 	@$(UV) venv --quiet --clear --python $$(command -v $(PYTHON)) .venv-floors
 	@$(UV) pip install --quiet --python $(FLOORS)/python --resolution lowest-direct --editable . \
 	  "pytest>=8.4" "pytest-xdist>=3.6" "hypothesis>=6.130"
-	$(FLOORS)/pytest -n logical --maxprocesses 8 --dist loadscope -q -m "not slow" tests/io tests/panel tests/measure \
+	$(FLOORS)/pytest -n logical --maxprocesses 4 --dist loadscope -q -m "not slow" tests/io tests/panel tests/measure \
 	  tests/phenotype tests/margin tests/spatial tests/pipeline
 
 test: system lint check floors

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segment_instanseg import load_instanseg
-
 Labels = npt.NDArray[np.int32]
 Finder = Callable[[npt.NDArray[np.float32], float], Labels]
 """From ``(y, x)`` float32 and the edge of a pixel in µm to labels."""
@@ -173,6 +171,8 @@ def make_stardist(setting: Setting) -> tuple[str, Finder]:
 
 def make_instanseg(setting: Setting) -> tuple[str, Finder]:
     """Return InstanSeg with the weights of its authors."""
+    from segment_instanseg import load_instanseg
+
     found = load_instanseg()
     if found is None:
         raise AbsentError("no weights of InstanSeg; fetch them with: make instanseg")

@@ -91,20 +91,23 @@ def test_numbers_with_the_cells_behind_them(bench, qtbot, tmp_path, monkeypatch)
     scroll = panel.content.parent().parent()
     figure = panel.profile
     scroll.ensureWidgetVisible(figure)
-    qtbot.wait(50)
-    figure.canvas.draw()
     bar = next(b for b in figure.bars if b.count >= 2 and b.pick.band_um[0] >= 0)
     low, high = bar.pick.band_um
-    at = place(figure.canvas, (low + high) / 2, bar.value / 2)
+
+    def middle():
+        """Where the bar is by now: the panel may still be laid out, which moves it."""
+        figure.canvas.draw()
+        return place(figure.canvas, (low + high) / 2, bar.value / 2)
 
     def pointed():
+        at = middle()
         qtbot.mouseMove(figure.canvas, at - QPoint(1, 0))  # a pointer that rests tells nothing
         qtbot.mouseMove(figure.canvas, at)
         return figure.told.text() == bar.text
 
     qtbot.waitUntil(pointed)
     before = session.viewer.scene.camera.center
-    qtbot.mouseClick(figure.canvas, Qt.MouseButton.LeftButton, pos=at)
+    qtbot.mouseClick(figure.canvas, Qt.MouseButton.LeftButton, pos=middle())
     mine = cells[
         (cells["phenotype"] == "cd8_t")
         & cells["distance_to_margin_um"].ge(low)

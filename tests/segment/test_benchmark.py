@@ -56,6 +56,21 @@ def test_networks_without_weights_say_why(tmp_path, monkeypatch):
             segment_methods.METHODS[name](segment_methods.Setting())
 
 
+def test_instanseg_is_left_out_where_its_weights_are_not(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(segment_methods.__file__).parent))
+    import segment_instanseg
+
+    monkeypatch.setattr(segment_instanseg, "FOLDER", tmp_path)
+    with pytest.raises(segment_methods.AbsentError, match="make instanseg"):
+        segment_methods.METHODS["instanseg"](segment_methods.Setting())
+    # weights that are not those that were measured are not taken for them
+    weights = tmp_path / segment_instanseg._INSIDE / "instanseg.pt"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"other")
+    with pytest.raises(RuntimeError, match="not the file that was measured"):
+        segment_methods.METHODS["instanseg"](segment_methods.Setting())
+
+
 def test_counts_of_a_row():
     drawn, found = np.zeros((2, 20, 20), np.int32)
     drawn[2:12, 2:6] = 1

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtGui import QImage
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QImage, QMouseEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton
 
 from immunescape.cli.demo import sample_folder
@@ -46,6 +46,16 @@ def place(canvas, x, y):
     across, up = canvas.axes.transData.transform((x, y))
     ratio = canvas.device_pixel_ratio
     return QPoint(round(across / ratio), round((canvas.height() * ratio - up) / ratio))
+
+
+def hover(canvas, at):
+    """Tell a canvas of a pointer: the real one is shared by all windows of the screen."""
+    none, point = Qt.MouseButton.NoButton, QPointF(at)
+    there = QPointF(canvas.mapToGlobal(at))
+    move = QMouseEvent(
+        QEvent.Type.MouseMove, point, there, none, none, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(canvas, move)
 
 
 def said(label):
@@ -100,9 +110,7 @@ def test_numbers_with_the_cells_behind_them(bench, qtbot, tmp_path, monkeypatch)
         return place(figure.canvas, (low + high) / 2, bar.value / 2)
 
     def pointed():
-        at = middle()
-        qtbot.mouseMove(figure.canvas, at - QPoint(1, 0))  # a pointer that rests tells nothing
-        qtbot.mouseMove(figure.canvas, at)
+        hover(figure.canvas, middle())
         return figure.told.text() == bar.text
 
     qtbot.waitUntil(pointed)

@@ -1,6 +1,7 @@
 """Mixtures of normal populations, fitted to histograms the same way every time."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -28,6 +29,9 @@ _SKEWS = np.linspace(-2.5, 2.5, 51)
 _LEAST_SD = 0.05
 """Narrowest population, as a share of the spread of all cells."""
 _LOG_ROOT_TAU = 0.5 * float(np.log(2 * np.pi))
+_REMEMBERED = 512
+"""So many fits are kept: slides that share a gate, and other ways to judge a slide, ask for the
+same histogram again and again. One takes 16 kB."""
 
 Array = npt.NDArray[np.float64]
 
@@ -110,6 +114,15 @@ def fit_mixture(scales: Scales, populations: int) -> Mixture:
         The most likely of what a fixed set of starts led to on any of the scales. Its criterion
         is infinite if the histogram has fewer filled bins than there are populations.
     """
+    x, counts = (np.ascontiguousarray(v, np.float64) for v in (scales.x, scales.counts))
+    return _fitted(x.tobytes(), counts.tobytes(), populations)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _fitted(places: bytes, cells: bytes, populations: int) -> Mixture:
+    """Fit a mixture to a histogram given by the bytes of its arrays, which tell it apart."""
+    counts = np.frombuffer(cells)
+    scales = Scales(np.frombuffer(places).reshape(-1, len(counts)), counts)
     guesses = _first_guesses(scales.counts, populations)
     if not len(guesses):
         return Mixture((), (), (), np.inf)

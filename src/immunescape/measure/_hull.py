@@ -87,7 +87,8 @@ def hull_points(runs, n_found, y0, x0):  # type: ignore[no-untyped-def]
             n += 1
         if n_out + 2 * n > len(out):
             larger = np.empty((2 * len(out) + 2 * n, 3), np.int64)
-            larger[:n_out] = out[:n_out]
+            for j in range(n_out):  # a slice would take seconds to compile
+                larger[j, 0], larger[j, 1], larger[j, 2] = out[j, 0], out[j, 1], out[j, 2]
             out = larger
         m = _half_hull(rows, low, n, 1, corners)
         for j in range(m):
@@ -120,10 +121,18 @@ def convex_areas(points, start):  # type: ignore[no-untyped-def]
     high = np.empty(longest, np.int64)
     left = np.empty(longest, np.int64)
     right = np.empty(longest, np.int64)
+    order = np.empty(longest, np.int64)
     for k in range(len(areas)):
         mine = points[start[k] : start[k + 1]]
+        # A few runs of ascending rows: a sort that takes seconds to compile would gain nothing.
+        for i in range(len(mine)):
+            j = i
+            while j > 0 and mine[order[j - 1], 0] > mine[i, 0]:
+                order[j] = order[j - 1]
+                j -= 1
+            order[j] = i
         n = 0
-        for i in np.argsort(mine[:, 0]):
+        for i in order[: len(mine)]:
             if n > 0 and rows[n - 1] == mine[i, 0]:
                 low[n - 1] = min(low[n - 1], mine[i, 1])
                 high[n - 1] = max(high[n - 1], mine[i, 1])

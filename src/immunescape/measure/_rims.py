@@ -170,7 +170,8 @@ def _same(piece, eighth, seen, n_seen, sector, start, near):  # type: ignore[no-
 @_jit
 def _longer(values, size):  # type: ignore[no-untyped-def]
     larger = np.empty(size, values.dtype)
-    larger[: len(values)] = values
+    for i in range(len(values)):  # a slice would take long to compile
+        larger[i] = values[i]
     return larger
 
 

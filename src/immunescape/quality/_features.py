@@ -205,10 +205,8 @@ def _features(
         # rounded as the pixels are, or a plateau at 0.7 would lie above every one of its pixels
         exact = np.float32 if whole.dtype.kind == "f" else np.float64
         top, most = (float(exact(v)) for v in (tops[c].value, tops[c].maximum))
-        summaries(
-            whole, edge, BINS, _LOW / 100, top, most, low[c], mean[c], bins[c], clipped[c],
-            few[c],
-        )  # fmt: skip
+        summaries(whole, edge, BINS, top, most, mean[c], bins[c], clipped[c], few[c])
+        low[c] = _quantile(whole, tile, _LOW / 100)
     scaled = (bins[used] - floor[used, None, None]) / np.maximum(bright[used, None, None], 1e-12)
     lit = np.array([bright[c] > 0 for c in used])
     least = scaled[lit].min(axis=0) if lit.any() else np.zeros(shape)
@@ -232,6 +230,13 @@ def _features(
         few=list(few >= enough),
         tops=tops,
     )
+
+
+def _quantile(plane: npt.NDArray[Any], tile: int, share: float) -> npt.NDArray[np.floating[Any]]:
+    """Return a quantile of the pixels of each tile."""
+    rows, columns = (n // tile for n in plane.shape)
+    tiles = plane.reshape(rows, tile, columns, tile).swapaxes(1, 2).reshape(rows, columns, -1)
+    return np.asarray(np.quantile(tiles, share, axis=-1))
 
 
 def _whole(

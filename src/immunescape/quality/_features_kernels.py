@@ -10,8 +10,8 @@ __all__ = ["change", "summaries"]
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def summaries(
-    plane: Any, edge: int, per: int, share: float, top: float, most: float,
-    low: Any, mean: Any, bins: Any, clipped: Any, few: Any,
+    plane: Any, edge: int, per: int, top: float, most: float,
+    mean: Any, bins: Any, clipped: Any, few: Any,
 ) -> None:  # fmt: skip
     """Sum up the tiles of a plane.
 
@@ -21,12 +21,10 @@ def summaries(
         ``(y, x)`` finite numbers, a whole number of tiles.
     edge, per
         Edge of a bin in pixels, and bins along the edge of a tile.
-    share
-        Which quantile of a tile goes to ``low``, by linear interpolation.
     top, most
         A pixel counts as clipped, or as one of a few, from these values on.
-    low, mean
-        ``(i, j)`` that quantile and the mean of each tile, on return.
+    mean
+        ``(i, j)`` mean of each tile, on return.
     bins
         ``(per * i, per * j)`` mean of each bin, on return.
     clipped, few
@@ -34,12 +32,8 @@ def summaries(
     """
     tile = edge * per
     n = tile * tile
-    rank = share * (n - 1)
-    below = int(rank)
-    values = np.empty(n, plane.dtype)
-    for i in range(low.shape[0]):
-        for j in range(low.shape[1]):
-            k = 0
+    for i in range(mean.shape[0]):
+        for j in range(mean.shape[1]):
             total = 0.0
             for a in range(i * per, (i + 1) * per):
                 for b in range(j * per, (j + 1) * per):
@@ -52,19 +46,11 @@ def summaries(
                             part += value
                             first += value >= top
                             second += value >= most
-                            values[k] = value
-                            k += 1
                     bins[a, b] = part / (edge * edge)
                     clipped[a, b] = first
                     few[a, b] = second
                     total += part
             mean[i, j] = total / n
-            ordered = np.partition(values, below + 1) if below + 1 < n else np.sort(values)
-            under = float(ordered[0])
-            for k in range(1, below + 1):
-                under = max(under, float(ordered[k]))
-            over = float(ordered[min(below + 1, n - 1)])
-            low[i, j] = under + (rank - below) * (over - under)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

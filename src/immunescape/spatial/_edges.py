@@ -19,7 +19,8 @@ def emit_edges(labels, top, left, gap_px):  # type: ignore[no-untyped-def]
         before_x = 0
         if n + 2 * width > out.size:
             larger = np.empty(2 * out.size + 2 * width, np.int64)
-            larger[:n] = out[:n]
+            for i in range(n):  # a slice would take long to compile
+                larger[i] = out[i]
             out = larger
         for x in range(width):
             label = labels[y, x]

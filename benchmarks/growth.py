@@ -29,8 +29,11 @@ from immunescape.spatial import ContactParams, find_contacts
 
 TISSUES = {"nuclei/tissue_masks": ("lung tumour", 0.5), "inform": ("lymphoid tissue", 0.497)}
 """Folder of maps -> what they are of, and the edge of a pixel in µm."""
+MAPS = "*_binary_seg_maps.tif"
 REACHES_UM = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
 SIMULATED_UM = (2.5, 3.0)
+LYMPHOID = ("cd8_t", "lymphocyte")
+"""Kinds of simulated cells whose borders lie half a µm nearer to their nuclei."""
 IMPORTED = ContactParams()
 GROWN = ContactParams(gap_um=0.0)
 
@@ -45,7 +48,7 @@ def inform_maps(folder: Path) -> Iterator[tuple[str, Labels, Labels]]:
     """
     import tifffile
 
-    for path in sorted(folder.glob("*_binary_seg_maps.tif")):
+    for path in sorted(folder.glob(MAPS)):
         nuclei, cytoplasm = tifffile.imread(path, key=(1, 2)).astype(np.int32)
         name = path.name.removesuffix("_binary_seg_maps.tif")
         yield name, nuclei, np.where(nuclei > 0, nuclei, cytoplasm)
@@ -106,6 +109,10 @@ def print_simulated(fields: int) -> None:
                 f"nuclei found, {reach:g} µm": (grown(found, pixel_um, reach), GROWN, whose),
             }
         cells = field.truth.cells.set_index("label")
+        near, far = (ways[f"true nuclei, {reach:g} µm"][0] for reach in SIMULATED_UM)
+        lymphoid = np.isin(far, cells.index[cells["kind"].isin(LYMPHOID)])
+        name = "true nuclei, {1:g} µm, lymphocytes {0:g} µm".format(*SIMULATED_UM)
+        ways[name] = np.where(lymphoid, near, far), GROWN, itself
         for way, (labels, rule, who) in ways.items():
             cells_touching = tumour_touching(labels, pixel_um, rule, who, cells)
             touching[way] += len(cells_touching)
@@ -145,6 +152,11 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("--fields", type=int, default=20, help="simulated fields")
     options = parser.parse_args()
+    for folder in TISSUES:
+        if not any((options.data / folder).glob(MAPS)):
+            parser.error(f"{options.data / folder} has no {MAPS}; pass the folder of the real data")
+    if options.fields < 1:
+        parser.error(f"--fields {options.fields}: give 1 or more")
     print_real(options.data)
     print()
     print_simulated(options.fields)

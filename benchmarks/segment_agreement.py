@@ -13,6 +13,7 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+from immunescape.errors import LabelsError
 from segment_methods import METHODS, AbsentError, Setting
 from segment_sources import pictures
 from segment_table import score
@@ -26,7 +27,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    picture = next(iter(pictures(parser.parse_args().data, "inform")))
+    try:
+        picture = next(iter(pictures(parser.parse_args().data, "inform")))
+    except LabelsError as error:
+        parser.error(str(error))
     found = {"inForm's map": picture.drawn}
     for way in WAYS:
         try:

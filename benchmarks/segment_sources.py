@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tifffile
 
 from immunescape.blocks import Block
+from immunescape.errors import LabelsError
 from immunescape.io import open_slide
 from immunescape.segment.learning.data import Field, read_fields
 from immunescape.segment.learning.render import render_stain
@@ -162,7 +163,9 @@ def rendered(fields: list[Field], renderings: int) -> Iterator[Picture]:
 
 def _inform(folder: Path) -> Picture:
     """Return the DAPI of the lymphoid field FIHC4 with inForm's own map of nuclei."""
-    file = next(folder.glob("FIHC4*_component_data.tif"))
+    file = next(folder.glob("FIHC4*_component_data.tif"), None)
+    if file is None:
+        raise LabelsError(f"{folder} has no FIHC4*_component_data.tif; pass the real data")
     slide = open_slide(file)
     height, width = slide.shape
     stain = slide.read(Block(0, height, 0, width), ("DAPI",))[0].astype(np.float32)
